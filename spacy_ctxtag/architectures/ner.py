@@ -1,0 +1,49 @@
+"""The registered model of `ctx_ner`: token vectors, emissions, a linear-chain CRF."""
+
+from typing import Any, List, Optional
+
+from spacy.tokens import Doc
+from thinc.api import Model, chain
+
+from ..crf import Chains
+from ..layers.crf import CRF, PARAMS
+from ..layers.emissions import Emissions, resize
+from ..types import TokenVectors
+
+
+def build_ner_v1(
+    tok2vec: Model[List[Doc], TokenVectors],
+    dropout: float = 0.1,
+    transition_gain: float = 10.0,
+    nO: Optional[int] = None,
+) -> Model[List[Doc], Chains]:
+    """Registered as spacy-ctxtag.NER.v1.
+
+    tok2vec (Model): Any model from Docs to B × (T, W).
+    dropout (float): Rate on the vectors; spaCy's `[training] dropout` overrules it.
+    transition_gain (float): How much faster than the emissions the scores of moves learn (with Adam).
+    nO (Optional[int]): K, the number of tags; null, the component sets it from its labels.
+    RETURNS (Model): From Docs to the scores of a chain; refs "tok2vec", "output_layer" and "crf".
+    """
+    emissions = Emissions(nO, dropout=dropout)
+    crf = CRF(nO, gain=transition_gain)
+    model: Model[List[Doc], Chains] = chain(tok2vec, emissions, crf)
+    model.set_ref("tok2vec", tok2vec)
+    model.set_ref("output_layer", emissions.get_ref("output_layer"))
+    model.set_ref("crf", crf)
+    model.attrs["resize_output"] = _resize
+    return model
+
+
+def _resize(model: Model[Any, Any], nO: int) -> Model[Any, Any]:
+    """Set the number of tags, also after training: new tags come last, and what was learned stays."""
+    resize(model.get_ref("output_layer"), nO)
+    crf = model.get_ref("crf")
+    old = {name: crf.get_param(name) for name in PARAMS if crf.has_param(name)}
+    for dim in ("nO", "nI"):
+        crf.set_dim(dim, nO, force=True)
+    for name, values in old.items():
+        grown = crf.ops.alloc_f((nO,) * values.ndim)
+        grown[tuple(slice(size) for size in values.shape)] = values
+        crf.set_param(name, grown)
+    return model

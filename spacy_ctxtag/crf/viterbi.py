@@ -1,0 +1,42 @@
+"""Viterbi: the path with the highest score, ``argmax_y score(y)``, for a batch of chains.
+
+``s_t = max_i (s_{t-1}[i] + transition[i]) + emissions_t`` (Rabiner 1989, section III.B). No back-pointers are kept: on
+the way back only the moves into the tag that was chosen are compared again. One path; n-best is not here.
+"""
+
+from typing import List, Optional, Sequence, cast
+
+import numpy as np
+
+from ..tags import Grammar
+from .chains import Chains, Ints, Mask, as_masks, build_lattice, prune
+
+_BLOCK = 1 << 16  # moves compared at a time, so that they stay in the cache
+
+
+def viterbi(chains: Chains, grammar: Grammar, allowed: Optional[Sequence[Mask]] = None) -> List[Ints]:
+    """Find the best path of each sequence. Of equal paths, the one with the lower tag index at its last difference.
+
+    chains (Chains): B sequences of any lengths, 0 included.
+    grammar (Grammar): The K tags and their moves.
+    allowed (Optional[Sequence[Optional[ndarray]]]): B masks (T, K) of allowed tags; None allows all.
+    RETURNS (List[ndarray]): B × (T,) intp tag indices, in the order given.
+    RAISES (ValueError): Shapes (CT120), scores that are not finite (CT121, CT123), a sequence without a path (CT122).
+    """
+    lattice = build_lattice(chains, grammar, as_masks(allowed, chains))
+    score, offsets, active = lattice.potentials, lattice.offsets, lattice.active  # score: (N, K), filled in place
+    if allowed is not None:
+        prune(lattice, grammar)  # only to refuse a sequence without a path
+    block = max(1, _BLOCK // score.shape[1] ** 2)
+    for t in range(1, len(active)):
+        for low in range(0, active[t], block):
+            high = min(low + block, active[t])
+            before = score[offsets[t - 1] + low : offsets[t - 1] + high]  # (n, K)
+            score[offsets[t] + low : offsets[t] + high] += (before[:, :, None] + lattice.transition).max(axis=1)
+    tags = np.empty(len(score), dtype=np.intp)  # (N,)
+    tags[lattice.last()] = score[lattice.last()].argmax(axis=1)
+    into = np.ascontiguousarray(lattice.transition.T)  # (K, K) [to, from]
+    for t in range(len(active) - 1, 0, -1):
+        before = slice(offsets[t - 1], offsets[t - 1] + active[t])
+        tags[before] = (score[before] + into[tags[offsets[t] : offsets[t + 1]]]).argmax(axis=1)
+    return cast(List[Ints], lattice.unpack(tags))

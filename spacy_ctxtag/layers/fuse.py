@@ -1,0 +1,151 @@
+"""Several token vectors made one: the layers read the same Docs, and their vectors are joined token by token.
+
+    concat  y = norm(maxout(W [x_1; …; x_n] + b))
+    add     y = norm(Σ_i (W_i x_i + b_i))
+    gate    y = norm(Σ_i g_i ∘ h_i),   h_i = W_i x_i + b_i,   g = σ(U [h_1; …; h_n] + c)
+
+It mixes no two tokens, and asks of a layer nothing but one row per token.
+"""
+
+from typing import Any, Callable, List, Literal, Optional, Sequence, Tuple
+
+import numpy
+from spacy.tokens import Doc
+from thinc.api import Dropout, LayerNorm, Linear, Maxout, Model, chain
+from thinc.types import Floats2d
+
+from ..errors import Errors
+
+InT = List[Doc]
+OutT = List[Floats2d]
+Parts = List[Floats2d]  # n × (T, W_i), over all Docs
+
+KINDS = ("concat", "gate", "add")
+
+
+def fuse(
+    layers: Sequence[Model[InT, OutT]],
+    kind: Literal["concat", "gate", "add"] = "concat",
+    *,
+    width: int = 256,
+    dropout: float = 0.0,
+) -> Model[InT, OutT]:
+    """Fuse the outputs of several tok2vec layers.
+
+    INPUT: B Docs of T tokens. OUTPUT: B × (T, W). Where no Doc has a token the layers are not called, in training
+    neither, and each Doc gives (0, W).
+    PARAMS: those of the layers; of "concat" W (W, 3, ΣW_i), b (W, 3); of "add" W (W, ΣW_i), b (W,); of "gate" for each
+    layer W (W, W_i), b (W,), and U (n·W, n·W), c (n·W,); of the norm G, b (W,).
+    GRADIENT: reaches all parameters and every layer. What the layers' own backprop returns is dropped, since a listener
+    of spaCy may return None there; this one returns [].
+
+    layers (Sequence[Model[List[Doc], List[Floats2d]]]): The layers. Their widths are read from `nO`, else from a sample,
+        in `initialize`.
+    kind (str): "concat"; "gate", a gated multimodal unit (Arevalo et al. 2017) with linear h; or "add".
+    width (int): W.
+    dropout (float): Dropout rate of the result. spaCy sets it while training.
+    RETURNS (Model[List[Doc], List[Floats2d]]): The layer. Its `layers` are those given, then the mixer.
+    RAISES: ValueError (CT200, CT203, CT204; CT205 in initialize; CT206 where a layer's rows are not the tokens).
+    """
+    if kind not in KINDS:
+        raise ValueError(Errors.CT203.format(kind=kind, expected=", ".join(KINDS)))
+    if not layers:
+        raise ValueError(Errors.CT204)
+    if width < 1:
+        raise ValueError(Errors.CT200.format(layer="fuse", name="width", value=width, least=1))
+    join: Model[Parts, Floats2d]
+    if kind == "concat":
+        join = chain(_hstack(), Maxout(width, nP=3))
+    elif kind == "add":
+        join = chain(_hstack(), Linear(width))  # W = [W_1 … W_n]
+    else:
+        projections: List[Model[Floats2d, Floats2d]] = [Linear(width) for _ in layers]
+        n_join = width * len(layers)
+        join = Model("gate", _gate_forward, init=_gate_init, layers=[*projections, Linear(n_join, n_join)])
+    mix: Model[Parts, Floats2d] = chain(join, LayerNorm(width), Dropout(dropout))
+    return Model("fuse", forward, init=init, dims={"nO": width}, layers=[*layers, mix])
+
+
+def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, Callable[[OutT], InT]]:
+    ops, n_tokens = model.ops, [len(doc) for doc in docs]
+    if not any(n_tokens):
+        return [ops.alloc2f(0, model.get_dim("nO")) for _ in docs], lambda d_fused: []
+    *layers, mix = model.layers
+    parts, callbacks = [], []
+    for index, layer in enumerate(layers):
+        vectors, callback = layer(docs, is_train)  # B × (T, W_i)
+        rows = [len(x) for x in vectors]
+        if rows != n_tokens:
+            raise ValueError(Errors.CT206.format(layer=layer.name, index=index, got=rows, expected=n_tokens))
+        parts.append(ops.flatten(vectors))  # (T, W_i)
+        callbacks.append(callback)
+    fused, backprop_mix = mix(parts, is_train)  # (T, W)
+    lengths = numpy.asarray(n_tokens)
+
+    def backprop(d_fused: OutT) -> InT:
+        for callback, d_part in zip(callbacks, backprop_mix(ops.flatten(d_fused)), strict=True):
+            callback(ops.unflatten(d_part, lengths))
+        return []
+
+    return ops.unflatten(fused, lengths), backprop
+
+
+def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
+    *layers, mix = model.layers
+    parts: Parts = []
+    for index, layer in enumerate(layers):
+        layer.initialize(X=X)
+        width = _width(layer, X)
+        if not width:
+            raise ValueError(Errors.CT205.format(layer=layer.name, index=index))
+        parts.append(model.ops.alloc2f(1, width))
+    mix.initialize(X=parts)
+
+
+def _width(layer: Model[InT, OutT], sample: Optional[InT]) -> Optional[int]:
+    for node in (layer.maybe_get_ref("listener"), layer):  # the chain around a TransformerListener has no nO of its own
+        if node is not None and node.maybe_get_dim("nO"):
+            return node.get_dim("nO")
+    doc = next((doc for doc in sample or () if len(doc)), None)
+    return None if doc is None else int(layer.predict([doc])[0].shape[1])
+
+
+def _hstack() -> Model[Parts, Floats2d]:
+    return Model("hstack", _hstack_forward)
+
+
+def _hstack_forward(
+    model: Model[Parts, Floats2d], parts: Parts, is_train: bool
+) -> Tuple[Floats2d, Callable[[Floats2d], Parts]]:
+    ends = numpy.cumsum([x.shape[1] for x in parts])[:-1]
+
+    def backprop(dY: Floats2d) -> Parts:
+        return [model.ops.as_contig(d_part) for d_part in model.ops.xp.split(dY, ends, axis=1)]
+
+    return model.ops.xp.hstack(parts), backprop
+
+
+def _gate_forward(
+    model: Model[Parts, Floats2d], parts: Parts, is_train: bool
+) -> Tuple[Floats2d, Callable[[Floats2d], Parts]]:
+    ops, n_parts = model.ops, len(parts)
+    *projections, gate = model.layers
+    projected, callbacks = zip(*[f(x, is_train) for f, x in zip(projections, parts, strict=True)], strict=True)
+    h = ops.xp.hstack(projected)  # (T, n·W)
+    a, backprop_gate = gate(h, is_train)
+    g = ops.sigmoid(a)  # (T, n·W)
+
+    def backprop(dY: Floats2d) -> Parts:
+        d_gh = ops.xp.tile(dY, (1, n_parts))  # (T, n·W)
+        dh = d_gh * g + backprop_gate(ops.backprop_sigmoid(d_gh * h, g))
+        d_projected = ops.xp.split(dh, n_parts, axis=1)
+        return [f(ops.as_contig(d)) for f, d in zip(callbacks, d_projected, strict=True)]
+
+    return ops.reshape3f(g * h, len(h), n_parts, -1).sum(axis=1), backprop
+
+
+def _gate_init(model: Model[Parts, Floats2d], X: Optional[Parts] = None, Y: Optional[Floats2d] = None) -> None:
+    *projections, gate = model.layers
+    for projection, part in zip(projections, X or [None] * len(projections), strict=True):
+        projection.initialize(X=part)
+    gate.initialize()
