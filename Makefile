@@ -55,6 +55,6 @@ bench: $(STAMP)  ## run every benchmark (ARGS=--quick only sees that they run, a
 	@for script in $(BENCHMARKS); do echo "== $$script $(ARGS)"; $(BIN)/python $$script $(ARGS) || exit 1; done
 
 clean:  ## remove everything that the other targets have made, the environment included
-	rm -rf $(VENV) .venv-tf5 corpus training metrics packages site build *.egg-info project.lock
+	rm -rf $(VENV) .venv-tf5 .venv-peers benchmarks/work corpus training metrics packages site build *.egg-info project.lock
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

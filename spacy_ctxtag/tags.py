@@ -6,7 +6,7 @@ This module does not look at Docs, scores nothing, and never splits a label: lab
 """
 
 from dataclasses import dataclass, field
-from typing import Dict, List, Literal, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Dict, List, Literal, Optional, Sequence, Tuple, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +60,8 @@ class Grammar:
         return "O" if tag_index == 0 else self.prefixes[(tag_index - 1) % len(self.prefixes)]
 
 
-class TagProblem(NamedTuple):
+@dataclass(frozen=True)
+class TagProblem:
     """One ill-formed move in a sequence of tag strings: the token's index, and what was met and expected."""
 
     index: int
@@ -169,7 +170,7 @@ def constraint_mask(grammar: Grammar, spans: Spans, free: Bools) -> Bools:
     """
     free = np.asarray(free, dtype=np.bool_)
     tags = spans_to_tags(grammar, spans, len(free))  # (T,)
-    mask = np.arange(len(grammar.tags)) == tags[:, None]  # (T, K)
+    mask: Bools = np.arange(len(grammar.tags)) == tags[:, None]  # (T, K)
     mask[free & (tags == 0)] = True
     if grammar.scheme == "BIO":
         for _, end, label in spans:

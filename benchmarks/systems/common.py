@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -54,7 +55,7 @@ class Run:
     def name(self) -> str:
         return f"{self.corpus} {self.system} seed {self.seed}"
 
-    @property
+    @cached_property
     def steps(self) -> int:
         """How many updates the whole training makes."""
         return self.epochs * -(-len(self.read("train")) // self.batch_size)
@@ -67,12 +68,18 @@ class Run:
         sentences = list(read_conllu(path) if path.suffix == ".conllu" else read_tsv(path))
         return sentences[: self.limit or None]
 
-    def batches(self, sentences: int, epoch: int) -> Iterator[list[int]]:
-        """Indices of training sentences, shuffled by seed and epoch alone."""
-        order = list(range(sentences))
-        random.Random(1000 * self.seed + epoch).shuffle(order)
-        for start in range(0, sentences, self.batch_size):
-            yield order[start : start + self.batch_size]
+    def batches(self, sentences: list[Sentence], epoch: int) -> list[list[int]]:
+        """Indices of training sentences. The order depends on seed and epoch alone; as in the batchers of spaCy and
+        Hugging Face, sentences of like length share a batch: each pool of 16 batches is sorted by words, then cut."""
+        shuffle = random.Random(1000 * self.seed + epoch).shuffle
+        order = list(range(len(sentences)))
+        shuffle(order)
+        batches = []
+        for start in range(0, len(order), 16 * self.batch_size):
+            pool = sorted(order[start : start + 16 * self.batch_size], key=lambda i: len(sentences[i].words))
+            batches += [pool[i : i + self.batch_size] for i in range(0, len(pool), self.batch_size)]
+        shuffle(batches)
+        return batches
 
 
 class System(Protocol):
@@ -233,13 +240,15 @@ def main(build: Callable[[Run, list[Sentence]], System]) -> None:
     before = environment()
     system = build(run, train)
 
-    seconds, curve = 0.0, []
+    seconds = cpu_seconds = 0.0
+    curve = []
     for epoch in range(run.epochs):
-        began, loss = time.perf_counter(), 0.0
-        for batch in run.batches(len(train), epoch):
+        began, cpu_began, loss = time.perf_counter(), time.process_time(), 0.0
+        for batch in run.batches(train, epoch):
             loss += system.update(batch)
         took = time.perf_counter() - began
         seconds += took
+        cpu_seconds += time.process_time() - cpu_began
         line = f"  {run.name}: epoch {epoch + 1} of {run.epochs}, loss {loss:.4g}, {took:.0f} s"
         if run.curve:
             curve.append(score(dev, system.predict([sentence.words for sentence in dev])))
@@ -259,11 +268,12 @@ def main(build: Callable[[Run, list[Sentence]], System]) -> None:
         "threads": int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)),
         "words": {"train": words, run.scored: scored_words},
         "train_seconds": round(seconds, 1),
+        "train_cpu_seconds": round(cpu_seconds, 1),  # of all threads: less at the mercy of what else runs
         "train_words_per_second": round(run.epochs * words / seconds),
         "predict_words_per_second": round(scored_words / predicting),
         "scores": score(scored, predicted),
         "curve": curve,
-        "predictions": [tags for tags in predicted],
+        "predictions": predicted,
     }
     partial = result.with_suffix(".partial")
     partial.write_text(json.dumps(record), encoding="utf8")

@@ -4,7 +4,7 @@ AutoModelForTokenClassification with the training that its tutorials and the Tra
 weight decay 0.01 except on biases and LayerNorm, warm-up and linear decay, gradient clipped at 1.0.
 """
 
-import logging
+from typing import Any
 
 import torch
 from transformers import (
@@ -30,17 +30,16 @@ class LinearClassifier:
         self.labels = sorted({tag for sentence in train for tag in sentence.tags["ner"]})
         self.ids = {label: i for i, label in enumerate(self.labels)}
         self.tokenizer = AutoTokenizer.from_pretrained(weights())
-        # The warning that the classifier's weights are new is no news.
-        logging.getLogger("transformers.modeling_utils").setLevel(logging.ERROR)
         self.model = AutoModelForTokenClassification.from_pretrained(weights(), num_labels=len(self.labels))
         decayed = [p for n, p in self.model.named_parameters() if not n.endswith("bias") and "LayerNorm" not in n]
         others = [p for n, p in self.model.named_parameters() if n.endswith("bias") or "LayerNorm" in n]
         groups = [{"params": decayed, "weight_decay": 0.01}, {"params": others, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW(groups, lr=run.lr)
-        self.schedule = get_linear_schedule_with_warmup(self.optimizer, run.steps // 10, run.steps)
-        self.settings = {
+        warmup = run.steps // 10
+        self.schedule = get_linear_schedule_with_warmup(self.optimizer, warmup, run.steps)
+        self.settings: dict[str, Any] = {
             "optimizer": "AdamW, weight decay 0.01, gradient clipped at 1.0",
-            "learn_rate": {"peak": run.lr, "warmup_steps": run.steps // 10, "decay_to_zero_at_step": run.steps},
+            "learn_rate": {"encoder": run.lr, "head": run.lr, "warmup_steps": warmup, "zero_at_step": run.steps},
             "dropout": self.model.config.hidden_dropout_prob,
         }
 
@@ -72,7 +71,7 @@ class LinearClassifier:
         self.optimizer.step()
         self.schedule.step()
         self.optimizer.zero_grad()
-        return float(loss)
+        return loss.item()
 
     @torch.inference_mode()
     def predict(self, texts: list[list[str]]) -> list[Tags]:

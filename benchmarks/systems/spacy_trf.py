@@ -1,12 +1,11 @@
 """spaCy's `ner`, or two of its `tagger`s, on spacy-transformers' `transformer`.
 
-The configuration is what `spacy init config --pipeline ner --optimize accuracy --gpu` writes, but for the weights.
-Its learning-rate schedule is kept in shape (warm-up, then linear decay) and fitted to the steps of this training:
-written for 20,000 steps, it would hardly have warmed up when a short training ends.
+The configuration is what `spacy init config --pipeline ner --optimize accuracy --gpu` writes, but for the weights, the
+batches (the same for all systems) and the length of the schedule: its warm-up and linear decay, written for 20,000
+steps, are fitted to the steps of this training.
 """
 
-from thinc.api import Adam, Config, warmup_linear
-
+from . import upos_tagger  # noqa: F401  (registers the factory that UPOS_TAGGER names)
 from .common import Run, Sentence, main, weights
 from .spacy_loop import SpacySystem
 
@@ -14,6 +13,8 @@ TRANSFORMER = """
 [nlp]
 lang = "en"
 pipeline = {pipeline}
+
+[components]
 
 [components.transformer]
 factory = "transformer"
@@ -53,8 +54,7 @@ factory = "tagger"
 
 UPOS_TAGGER = """
 [components.upos_tagger]
-factory = "benchmark_column_tagger"
-column = "upos"
+factory = "benchmark_upos_tagger"
 
 [components.upos_tagger.model]
 @architectures = "spacy.Tagger.v2"
@@ -75,16 +75,7 @@ def build(run: Run, train: list[Sentence]) -> SpacySystem:
     pipeline = str(["transformer", *heads]).replace("'", '"')
     config = TRANSFORMER.format(pipeline=pipeline, weights=weights())
     config += "".join(head + LISTENER.format(name=name) for name, head in heads.items())
-    steps = run.steps
-    optimizer = Adam(
-        warmup_linear(run.lr, steps // 10, steps), L2=0.01, L2_is_weight_decay=True, grad_clip=1.0, use_averages=False
-    )
-    settings = {
-        "optimizer": "Adam, L2 0.01 as weight decay, gradient clipped at 1.0",
-        "learn_rate": {"peak": run.lr, "warmup_steps": steps // 10, "decay_to_zero_at_step": steps},
-        "dropout": 0.1,
-    }
-    return SpacySystem(run, train, config=Config().from_str(config), optimizer=optimizer, dropout=0.1, settings=settings)
+    return SpacySystem(run, train, config, rate=run.lr)
 
 
 if __name__ == "__main__":

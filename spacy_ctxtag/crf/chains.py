@@ -6,7 +6,7 @@ the scores. A lattice holds the chains of a batch without padding, time step aft
 """
 
 from dataclasses import dataclass
-from typing import List, Optional, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.intp]
 Mask = Optional[Bools]  # (T, K), None allows every tag
+_Item = TypeVar("_Item", bound=np.generic)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,9 +69,10 @@ class Lattice:
         """RETURNS (ndarray): (B,) where the last token of each row stands."""
         return self.offsets[self.lengths[self.rows] - 1] + np.arange(len(self.rows))
 
-    def unpack(self, array: NDArray[np.generic]) -> List[NDArray[np.generic]]:
+    def unpack(self, array: NDArray[_Item]) -> List[NDArray[_Item]]:
         """Split an array (N, ...) into one (T, ...) for each chain given, in the order given."""
-        return np.split(array[self.slot], np.cumsum(self.lengths)[:-1]) if len(self.lengths) else []
+        taken, ends = array.take(self.slot, axis=0), np.cumsum(self.lengths).tolist()
+        return [taken[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
 def check_chains(chains: Chains, grammar: Grammar) -> None:
@@ -157,9 +159,7 @@ def prune(lattice: Lattice, grammar: Grammar, what: Sequence[str] = ("the allowe
         sequences = len(lattice.lengths) // len(what)
         group, sequence = divmod(int(lattice.rows[row]), sequences)
         token = int(np.searchsorted(offsets, dead.argmax(), side="right")) - 1
-        raise ValueError(
-            Errors.CT122.format(sequence=sequence, token=token, what=what[group], scheme=grammar.scheme)
-        )
+        raise ValueError(Errors.CT122.format(sequence=sequence, token=token, what=what[group], scheme=grammar.scheme))
     for t in range(len(active) - 1, 0, -1):
         n, before, now = active[t], offsets[t - 1], offsets[t]
         np.minimum(reach[now : now + n] @ moves.T, reach[before : before + n], out=reach[before : before + n])
@@ -182,9 +182,7 @@ def subset(lattice: Lattice, keep: Bools) -> Tuple[Lattice, Ints]:
     lengths = lattice.lengths[lattice.rows[keep]]
     slot = np.lexsort((np.arange(len(tokens)), row))
     potentials = lattice.potentials[tokens]
-    return Lattice(
-        np.arange(len(lengths)), active, offsets, row, potentials, lattice.transition, slot, lengths
-    ), tokens
+    return Lattice(np.arange(len(lengths)), active, offsets, row, potentials, lattice.transition, slot, lengths), tokens
 
 
 def _filled(masks: Sequence[Mask], lengths: Ints, k: int) -> List[Bools]:

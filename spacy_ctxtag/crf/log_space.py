@@ -1,4 +1,4 @@
-"""Forward–backward in log space: slower, but nothing underflows. The redo of rows that the scaled pass may get wrong."""
+"""Both passes in log space: slower, but nothing underflows. For the rows that `scaled` may get wrong."""
 
 from dataclasses import dataclass
 

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import Errors
 from ..tags import Grammar
 from .chains import Bools, Chains, Floats, Mask, as_masks, build_lattice, prune
-from .forward_backward import sum_product
+from .scaled import sum_product
 
 
 def nll(
@@ -49,7 +49,9 @@ def nll(
     excluded = (possible[wide_slot] != possible[narrow_slot]).any(axis=1)
     matters = np.bincount(owner, excluded, minlength=size) > 0  # (B,) whether the annotation excludes a path
     losses = np.where(matters, np.maximum(log_z[:size] - log_z[size:], 0.0), 0.0)
-    grad = (run.tag_probs[wide_slot] - run.tag_probs[narrow_slot]) * matters[owner, None]  # (tokens, K)
+    grad = run.tag_probs.take(wide_slot, axis=0)  # (tokens, K)
+    grad -= run.tag_probs.take(narrow_slot, axis=0)
+    grad *= matters[owner, None]
     signs = np.concatenate([matters, -1.0 * matters])[lattice.rows]  # (2B,)
     ends = np.cumsum(lengths)
     full = lengths > 0

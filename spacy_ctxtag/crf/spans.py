@@ -31,9 +31,7 @@ def span_log_probs(posterior: Posterior, spans: Union[Sequence[Tuple[int, int, i
     if bad.any():
         i = bad.argmax()
         raise ValueError(
-            Errors.CT103.format(
-                start=start[i], end=end[i], label=label[i], length=len(phi), labels=len(grammar.labels)
-            )
+            Errors.CT103.format(start=start[i], end=end[i], label=label[i], length=len(phi), labels=len(grammar.labels))
         )
     if not len(start):
         return np.zeros(0)

@@ -4,7 +4,7 @@
 the way back only the moves into the tag that was chosen are compared again. One path; n-best is not here.
 """
 
-from typing import List, Optional, Sequence, cast
+from typing import List, Optional, Sequence
 
 import numpy as np
 
@@ -37,6 +37,6 @@ def viterbi(chains: Chains, grammar: Grammar, allowed: Optional[Sequence[Mask]] 
     tags[lattice.last()] = score[lattice.last()].argmax(axis=1)
     into = np.ascontiguousarray(lattice.transition.T)  # (K, K) [to, from]
     for t in range(len(active) - 1, 0, -1):
-        before = slice(offsets[t - 1], offsets[t - 1] + active[t])
-        tags[before] = (score[before] + into[tags[offsets[t] : offsets[t + 1]]]).argmax(axis=1)
-    return cast(List[Ints], lattice.unpack(tags))
+        start, stop = offsets[t - 1], offsets[t - 1] + active[t]
+        tags[start:stop] = (score[start:stop] + into[tags[offsets[t] : offsets[t + 1]]]).argmax(axis=1)
+    return lattice.unpack(tags)

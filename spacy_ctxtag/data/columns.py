@@ -10,6 +10,7 @@ every Doc has `has_unknown_spaces`, and one space after each token.
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
@@ -60,7 +61,7 @@ def read_columns(
     """Read a file in columns.
 
     path (Path): The file.
-    problems (List[Problem]): Gets every problem (CT301-CT303, CT340-CT347).
+    problems (List[Problem]): Gets every problem (CT301-CT303, CT329, CT340-CT343, and CT110-CT114 of `tags.read_tags`).
     separator (str): "tab", "space" (one or more spaces or tabs), "comma", "semicolon", "pipe", any other string, or
         "auto": tab if a token's line holds one, else "space".
     token_column, tag_column (int): Columns counted from 0, or from -1 at the end.
@@ -121,7 +122,7 @@ def guess_scheme(sents: List[List[str]]) -> str:
         return "BILUO"
     violations = {"BIO": 0, "IOB1": 0}
     for sent in sents:
-        for before, tag in zip(["O", *sent], sent):
+        for before, tag in pairwise(["O", *sent]):
             follows = before[1:] == tag[1:] and before[:1] in ("B", "I")
             violations["BIO"] += tag.startswith("I-") and not follows
             violations["IOB1"] += tag.startswith("B-") and not follows
@@ -203,7 +204,7 @@ def _check_widths(
             for row in sent:
                 if len(row.cells) != usual:
                     message = Errors.CT342.format(
-                        expected=usual, met=len(row.cells), separator=name, line=separator_line(row.cells, separator)
+                        expected=usual, met=len(row.cells), separator=name, line=_row_text(row.cells, separator)
                     )
                     problems.append(Problem(str(path), row.line, message))
                 elif usual >= needed and not all(row.cells[column].strip() for column in wanted):
@@ -215,7 +216,7 @@ def _check_widths(
         document.sents = [sent for sent in document.sents if sent]
 
 
-def separator_line(cells: List[str], separator: Optional[str]) -> str:
+def _row_text(cells: List[str], separator: Optional[str]) -> str:
     """The line again, for a message."""
     return repr((separator or " ").join(cells))
 
@@ -246,4 +247,4 @@ def _read_ents(
     record.missing.extend(offset + i for i, tag in enumerate(tags) if tag == _MISSING)
     spans, found = read_tags(["O" if tag == _MISSING else tag for tag in tags], scheme)
     ents.extend((start + offset, end + offset, label) for start, end, label in spans)
-    problems.extend(Problem(str(path), sent[index].line, Errors.CT344.format(problem=m)) for index, m in found)
+    problems.extend(Problem(str(path), sent[problem.index].line, problem.message) for problem in found)

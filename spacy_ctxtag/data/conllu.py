@@ -9,6 +9,7 @@ Enhanced dependencies and other MISC entries are not read.
 
 import re
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
@@ -67,9 +68,8 @@ def read_conllu(path: Path, problems: List[Problem], *, n_sents: int = 1) -> Lis
                 has_marks, pending = True, False
             elif key == "text":
                 sent.text = (number, value)
-            elif key and not key.startswith("sent_id") and documents and not documents[-1][2] and sent.text is None:
-                if key not in RESERVED_KEYS:
-                    documents[-1][1][key] = value
+            elif key not in ("", "sent_id", *RESERVED_KEYS) and documents and not documents[-1][2] and not sent.text:
+                documents[-1][1][key] = value
         else:
             if pending:
                 documents.append((number, {}, []))
@@ -140,7 +140,7 @@ def _finish(sent: _Sentence, path: Path, problems: List[Problem]) -> None:
         sent.is_broken = True
 
     size = len(sent.words)
-    for first, last, word in sent.ranges:
+    for _, last, word in sent.ranges:
         if last > size:
             report(word, Errors.CT355.format(met=word.cells[0], words=size))
     heads = [word.cells[6] for word in sent.words]
@@ -158,20 +158,22 @@ def _finish(sent: _Sentence, path: Path, problems: List[Problem]) -> None:
         for i, word in enumerate(sent.words):
             if _is_in_cycle(i, [int(head) - 1 for head in heads]):
                 report(word, Errors.CT357.format(form=word.form))
-    surface, at = [], 0
-    for first, last, word in [*sent.ranges, (size + 1, size, None)]:
-        surface.extend((w.form, w.space) for w in sent.words[at : first - 1])
-        if word is not None:
-            surface.append((word.form, word.space))
-            inner = sent.words[first - 1 : last]
-            for w in inner:
-                w.space = "".join(w.form for w in inner) != word.form
-            inner[-1].space = word.space
+    surface, at = "", 0
+    for first, last, word in sent.ranges:
+        surface += _spell([*sent.words[at : first - 1], word])
+        inner = sent.words[first - 1 : last]
+        for w in inner:
+            w.space = "".join(w.form for w in inner) != word.form
+        inner[-1].space = word.space
         at = last
-    spelt = "".join(form + " " * space for form, space in surface)
+    spelt = surface + _spell(sent.words[at:])
     if sent.text is not None and spelt.strip() != sent.text[1].strip():
         message = Errors.CT359.format(text=sent.text[1], spelt=spelt.strip())
         problems.append(Problem(str(path), sent.text[0], message, is_error=False))
+
+
+def _spell(words: List[_Word]) -> str:
+    return "".join(word.form + " " * word.space for word in words)
 
 
 def _is_in_cycle(start: int, heads: List[int]) -> bool:
@@ -187,7 +189,7 @@ def _to_record(sents: List[_Sentence], meta: Dict[str, str], line: int) -> Recor
     """Join sentences; columns become the attributes of tokens."""
     words = [word for sent in sents for word in sent.words]
     starts = [i == 0 for sent in sents for i in range(len(sent.words))]
-    offsets = [sum(len(s.words) for s in sents[:i]) for i in range(len(sents))]
+    offsets = accumulate([0, *(len(sent.words) for sent in sents[:-1])])
     record = Record(words=[word.form for word in words], sent_starts=starts, meta=dict(meta), line=line)
     record.spaces = [*(word.space for word in words[:-1]), False]
     record.pos = [_value(word.cells[3]) for word in words]
@@ -197,7 +199,7 @@ def _to_record(sents: List[_Sentence], meta: Dict[str, str], line: int) -> Recor
     if all(word.cells[6] != "_" and word.cells[7] != "_" for word in words):
         record.heads = [
             offset + (int(word.cells[6]) - 1 if word.cells[6] != "0" else i)
-            for sent, offset in zip(sents, offsets)
+            for sent, offset in zip(sents, offsets, strict=True)
             for i, word in enumerate(sent.words)
         ]
         record.deps = ["ROOT" if word.cells[6] == "0" else word.cells[7] for word in words]

@@ -31,7 +31,7 @@ def read_inline(path: Path, problems: List[Problem], *, tag_set: str = "auto", h
     """Read a file in the inline markup.
 
     path (Path): The file.
-    problems (List[Problem]): Gets every problem (CT301-CT303, CT310-CT327) and a warning (CT315).
+    problems (List[Problem]): Gets every problem (CT301-CT303, CT310-CT329) and a warning (CT315).
     tag_set (str): "xpos": any tags, for `tag_`; "upos" and "auto": universal tags, for `pos_` and `tag_`.
     has_ents (bool): Whether entities are annotated; if not, it is unknown of all tokens whether they belong to one.
     RETURNS (List[Record]): The documents. Where there are errors, they hold what could be read.
@@ -118,7 +118,7 @@ def _read_sentence(
                     _close(record, *opened)
                     opened = None
         except MarkupError as err:
-            problems.append(Problem(str(path), number, Errors.CT326.format(column=column, problem=err)))
+            problems.append(Problem(str(path), number, f"{err} (column {column})"))
             if closes(piece):
                 opened = None
         column += len(piece) + 1
@@ -159,4 +159,4 @@ def _check_tags(taggings: List[_Tagging], path: Path, problems: List[Problem], *
         elif tag and universal and tag not in UPOS:
             message = Errors.CT329.format(form=form, tag=tag, expected=" ".join(sorted(UPOS)))
         if message:
-            problems.append(Problem(str(path), line, Errors.CT326.format(column=column, problem=message)))
+            problems.append(Problem(str(path), line, f"{message} (column {column})"))

@@ -5,6 +5,7 @@ Readers append to a list of problems and go on, so that all of them are reported
 opens no file.
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
@@ -13,7 +14,7 @@ from spacy.vocab import Vocab
 
 from ..errors import Errors
 
-UPOS = frozenset("ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X".split())
+UPOS = frozenset(re.findall(r"\w+", "ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X"))
 
 USER_DATA_KEY = "ctx"  # doc.user_data["ctx"] = {"id": ..., "source": ..., "line": ..., **metadata}
 RESERVED_KEYS = ("id", "source", "line")
@@ -96,7 +97,7 @@ class Record:
             lemmas=self.lemmas,
             heads=self.heads,
             deps=self.deps,
-            sent_starts=None if self.heads is not None else self.sent_starts,
+            sent_starts=None if self.heads is not None or self.sent_starts is None else list(self.sent_starts),
             user_data={USER_DATA_KEY: dict(self.meta)},
         )
         if self.ents is not None:

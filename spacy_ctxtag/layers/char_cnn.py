@@ -1,18 +1,17 @@
 """Word vectors from characters: a convolution over the characters of each word, max-pooled.
 
-    y(word) = dropout([max_c mish(W_w [x_(c-w); …; x_(c+w)] + b_w) for each window w]),   x_c = E[row(character c)]
+    y(word) = dropout([max_c maxout(W_w [x_(c-w); …; x_(c+w)] + b_w) for each window w]),   x_c = E[row(character c)]
 
 Each distinct word of a batch is encoded once and gathered. It sees neither the neighbouring words nor a vocabulary, and
 keeps nothing between batches.
 """
 
+from functools import partial
 from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 import numpy
-from numpy.typing import NDArray
-from spacy.attrs import ORTH
 from spacy.tokens import Doc
-from thinc.api import Dropout, Embed, Mish, Model, Ops, chain, concatenate, expand_window, reduce_max, with_array
+from thinc.api import Dropout, Embed, Maxout, Model, Ops, chain, concatenate, expand_window, reduce_max, with_array
 from thinc.types import Floats2d, Ragged
 
 from ..errors import Errors
@@ -30,12 +29,13 @@ def CharCNN(
     rows: int = 2000,
     windows: Sequence[int] = (1, 2),
     max_chars: int = 40,
+    pieces: int = 3,
     dropout: float = 0.0,
 ) -> Model[InT, OutT]:
     """Encode the cased characters of every token (dos Santos & Zadrozny 2014; Kim 2014; Ma & Hovy 2016).
 
     INPUT: B Docs of T tokens. OUTPUT: B × (T, W), equal rows for equal words; an empty Doc gives (0, W), no Docs [].
-    PARAMS: embed E (rows, char_width), and for each window w a filter bank W (W_w, (2w+1)·char_width), b (W_w,), the
+    PARAMS: E (rows, char_width), and for each window w filters W (W_w, pieces, (2w+1)·char_width), b (W_w, pieces), the
     W_w adding up to W.
     GRADIENT: reaches all parameters, summed over the occurrences of a word. Docs have none: backprop returns [].
 
@@ -46,6 +46,7 @@ def CharCNN(
         apart: feature hashing (Weinberger et al. 2009) with the identity for a hash, and no vocabulary to learn.
     windows (Sequence[int]): Characters to either side that a filter sees. Words are marked at both ends.
     max_chars (int): A word longer than this is cut to its head and its tail, half each.
+    pieces (int): Linear pieces of each maxout filter.
     dropout (float): Dropout rate of a word's vector, one mask for all its occurrences. spaCy sets it while training.
     RETURNS (Model[List[Doc], List[Floats2d]]): The layer. Its `nO` is known before `initialize`.
     RAISES: ValueError (CT200) where a setting is too small.
@@ -57,28 +58,32 @@ def CharCNN(
         ("char_width", char_width, 1),
         ("rows", rows, 8),
         ("max_chars", max_chars, 2),
+        ("pieces", pieces, 1),
     ):
         if value < least:
             raise ValueError(Errors.CT200.format(layer="CharCNN", name=name, value=value, least=least))
     filters: List[Model[Ragged, Floats2d]] = []
     for i, window in enumerate(windows):
         n_filters = width // len(windows) + (i < width % len(windows))
-        convolve: Model[Ragged, Ragged] = with_array(Mish(n_filters, (2 * window + 1) * char_width))
+        convolve: Model[Ragged, Ragged] = with_array(Maxout(n_filters, (2 * window + 1) * char_width, pieces))
         filters.append(chain(expand_window(window), convolve, reduce_max()))
     embed: Model[Ragged, Ragged] = with_array(Embed(char_width, rows))
-    encode_words = chain(embed, concatenate(*filters), Dropout(dropout))
-    attrs = {"rows": rows, "max_chars": max_chars}
-    return Model("char_cnn", forward, init=init, dims={"nO": width}, layers=[encode_words], attrs=attrs)
+    encode_words: Model[Ragged, Floats2d] = chain(embed, concatenate(*filters), Dropout(dropout))
+    run = partial(_forward, rows, max_chars)  # not `attrs`, which come back from disk and would overrule the config
+    return Model("char_cnn", run, init=_init, dims={"nO": width}, layers=[encode_words])
 
 
-def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, Callable[[OutT], InT]]:
-    ops, n_tokens = model.ops, [len(doc) for doc in docs]
-    if not any(n_tokens):
+def _forward(
+    rows: int, max_chars: int, model: Model[InT, OutT], docs: InT, is_train: bool
+) -> Tuple[OutT, Callable[[OutT], InT]]:
+    ops = model.ops
+    n_tokens: Any = numpy.asarray([len(doc) for doc in docs])
+    if not n_tokens.any():
         return [ops.alloc2f(0, model.get_dim("nO")) for _ in docs], lambda d_vectors: []
     words, types = distinct_words(docs)
     index = ops.asarray1i(types)  # (T,) over all Docs, into words
     # A cache of vectors by word would go here: out of training, only the words it does not hold need encoding.
-    characters = _characters(ops, words, model.attrs["rows"], model.attrs["max_chars"])
+    characters = _characters(ops, words, rows, max_chars)
     word_vectors, backprop_words = model.layers[0](characters, is_train)  # (words, W)
 
     def backprop(d_vectors: OutT) -> InT:
@@ -88,16 +93,16 @@ def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, C
         backprop_words(d_words)
         return []
 
-    return ops.unflatten(word_vectors[index], numpy.asarray(n_tokens)), backprop
+    return ops.unflatten(word_vectors[index], n_tokens), backprop
 
 
-def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
+def _init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
     model.layers[0].initialize()  # every width is given, so a sample is of no use
 
 
-def distinct_words(docs: Sequence[Doc]) -> Tuple[List[str], NDArray[numpy.intp]]:
+def distinct_words(docs: Sequence[Doc]) -> Tuple[List[str], Any]:
     """The distinct words of the Docs, and for each of their tokens the index of its word."""
-    orths = numpy.concatenate([doc.to_array(ORTH) for doc in docs])
+    orths = numpy.concatenate([doc.to_array("ORTH") for doc in docs])
     _, first, types = numpy.unique(orths, return_index=True, return_inverse=True)
     starts = numpy.cumsum([0] + [len(doc) for doc in docs])
     owner = numpy.searchsorted(starts, first, side="right") - 1  # each Doc knows its own strings only
@@ -111,5 +116,5 @@ def _characters(ops: Ops, words: Sequence[str], rows: int, max_chars: int) -> Ra
     text = BEGIN + (END + BEGIN).join(cut) + END
     codes = numpy.frombuffer(text.encode("utf-32-le"), dtype="<u4").astype("int64")  # (C,)
     own = rows - rows // 4
-    ids = numpy.where(codes < own, codes, own + (codes - own) % (rows - own))
+    ids: Any = numpy.where(codes < own, codes, own + (codes - own) % (rows - own))
     return Ragged(ops.asarray1i(ids), ops.asarray1i([len(word) + 2 for word in cut]))

@@ -2,7 +2,7 @@
 
     concat  y = norm(maxout(W [x_1; …; x_n] + b))
     add     y = norm(Σ_i (W_i x_i + b_i))
-    gate    y = norm(Σ_i g_i ∘ h_i),   h_i = W_i x_i + b_i,   g = σ(U [h_1; …; h_n] + c)
+    gate    y = norm(Σ_i g_i ∘ h_i), see `gate`
 
 It mixes no two tokens, and asks of a layer nothing but one row per token.
 """
@@ -15,6 +15,7 @@ from thinc.api import Dropout, LayerNorm, Linear, Maxout, Model, chain
 from thinc.types import Floats2d
 
 from ..errors import Errors
+from .gate import gate
 
 InT = List[Doc]
 OutT = List[Floats2d]
@@ -34,14 +35,14 @@ def fuse(
 
     INPUT: B Docs of T tokens. OUTPUT: B × (T, W). Where no Doc has a token the layers are not called, in training
     neither, and each Doc gives (0, W).
-    PARAMS: those of the layers; of "concat" W (W, 3, ΣW_i), b (W, 3); of "add" W (W, ΣW_i), b (W,); of "gate" for each
-    layer W (W, W_i), b (W,), and U (n·W, n·W), c (n·W,); of the norm G, b (W,).
+    PARAMS: those of the layers; of "concat" W (W, 3, ΣW_i), b (W, 3); of "add" W (W, ΣW_i), b (W,); those of
+    `gate`; of the norm G, b (W,).
     GRADIENT: reaches all parameters and every layer. What the layers' own backprop returns is dropped, since a listener
     of spaCy may return None there; this one returns [].
 
-    layers (Sequence[Model[List[Doc], List[Floats2d]]]): The layers. Their widths are read from `nO`, else from a sample,
-        in `initialize`.
-    kind (str): "concat"; "gate", a gated multimodal unit (Arevalo et al. 2017) with linear h; or "add".
+    layers (Sequence[Model[List[Doc], List[Floats2d]]]): The layers. Their widths are read in `initialize`, from
+        `nO` or else from the sample.
+    kind (str): "concat", "gate" or "add".
     width (int): W.
     dropout (float): Dropout rate of the result. spaCy sets it while training.
     RETURNS (Model[List[Doc], List[Floats2d]]): The layer. Its `layers` are those given, then the mixer.
@@ -53,20 +54,14 @@ def fuse(
         raise ValueError(Errors.CT204)
     if width < 1:
         raise ValueError(Errors.CT200.format(layer="fuse", name="width", value=width, least=1))
-    join: Model[Parts, Floats2d]
-    if kind == "concat":
-        join = chain(_hstack(), Maxout(width, nP=3))
-    elif kind == "add":
-        join = chain(_hstack(), Linear(width))  # W = [W_1 … W_n]
-    else:
-        projections: List[Model[Floats2d, Floats2d]] = [Linear(width) for _ in layers]
-        n_join = width * len(layers)
-        join = Model("gate", _gate_forward, init=_gate_init, layers=[*projections, Linear(n_join, n_join)])
+    join: Model[Parts, Floats2d] = gate(len(layers), width)
+    if kind != "gate":
+        join = chain(_hstack(), Maxout(width, nP=3) if kind == "concat" else Linear(width))  # Linear: W = [W_1 … W_n]
     mix: Model[Parts, Floats2d] = chain(join, LayerNorm(width), Dropout(dropout))
-    return Model("fuse", forward, init=init, dims={"nO": width}, layers=[*layers, mix])
+    return Model("fuse", _forward, init=_init, dims={"nO": width}, layers=[*layers, mix])
 
 
-def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, Callable[[OutT], InT]]:
+def _forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, Callable[[OutT], InT]]:
     ops, n_tokens = model.ops, [len(doc) for doc in docs]
     if not any(n_tokens):
         return [ops.alloc2f(0, model.get_dim("nO")) for _ in docs], lambda d_fused: []
@@ -80,7 +75,7 @@ def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, C
         parts.append(ops.flatten(vectors))  # (T, W_i)
         callbacks.append(callback)
     fused, backprop_mix = mix(parts, is_train)  # (T, W)
-    lengths = numpy.asarray(n_tokens)
+    lengths: Any = numpy.asarray(n_tokens)
 
     def backprop(d_fused: OutT) -> InT:
         for callback, d_part in zip(callbacks, backprop_mix(ops.flatten(d_fused)), strict=True):
@@ -90,12 +85,13 @@ def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, C
     return ops.unflatten(fused, lengths), backprop
 
 
-def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
+def _init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
     *layers, mix = model.layers
+    sample = [doc for doc in X or () if len(doc)] or None
     parts: Parts = []
     for index, layer in enumerate(layers):
-        layer.initialize(X=X)
-        width = _width(layer, X)
+        layer.initialize(X=sample)
+        width = _width(layer, sample)
         if not width:
             raise ValueError(Errors.CT205.format(layer=layer.name, index=index))
         parts.append(model.ops.alloc2f(1, width))
@@ -106,8 +102,7 @@ def _width(layer: Model[InT, OutT], sample: Optional[InT]) -> Optional[int]:
     for node in (layer.maybe_get_ref("listener"), layer):  # the chain around a TransformerListener has no nO of its own
         if node is not None and node.maybe_get_dim("nO"):
             return node.get_dim("nO")
-    doc = next((doc for doc in sample or () if len(doc)), None)
-    return None if doc is None else int(layer.predict([doc])[0].shape[1])
+    return int(layer.predict(sample[:1])[0].shape[1]) if sample else None
 
 
 def _hstack() -> Model[Parts, Floats2d]:
@@ -123,29 +118,3 @@ def _hstack_forward(
         return [model.ops.as_contig(d_part) for d_part in model.ops.xp.split(dY, ends, axis=1)]
 
     return model.ops.xp.hstack(parts), backprop
-
-
-def _gate_forward(
-    model: Model[Parts, Floats2d], parts: Parts, is_train: bool
-) -> Tuple[Floats2d, Callable[[Floats2d], Parts]]:
-    ops, n_parts = model.ops, len(parts)
-    *projections, gate = model.layers
-    projected, callbacks = zip(*[f(x, is_train) for f, x in zip(projections, parts, strict=True)], strict=True)
-    h = ops.xp.hstack(projected)  # (T, n·W)
-    a, backprop_gate = gate(h, is_train)
-    g = ops.sigmoid(a)  # (T, n·W)
-
-    def backprop(dY: Floats2d) -> Parts:
-        d_gh = ops.xp.tile(dY, (1, n_parts))  # (T, n·W)
-        dh = d_gh * g + backprop_gate(ops.backprop_sigmoid(d_gh * h, g))
-        d_projected = ops.xp.split(dh, n_parts, axis=1)
-        return [f(ops.as_contig(d)) for f, d in zip(callbacks, d_projected, strict=True)]
-
-    return ops.reshape3f(g * h, len(h), n_parts, -1).sum(axis=1), backprop
-
-
-def _gate_init(model: Model[Parts, Floats2d], X: Optional[Parts] = None, Y: Optional[Floats2d] = None) -> None:
-    *projections, gate = model.layers
-    for projection, part in zip(projections, X or [None] * len(projections), strict=True):
-        projection.initialize(X=part)
-    gate.initialize()

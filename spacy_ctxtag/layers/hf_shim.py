@@ -44,6 +44,11 @@ class HFShim(Shim):
         super().__init__(None)
         self.tokenizer: Any = None
         self.lr_scale = lr_scale
+        self.awaits_weights = False  # deserialized from bytes that left the weights out
+
+    @property
+    def is_loaded(self) -> bool:
+        return self._model is not None
 
     @property
     def module(self) -> Any:
@@ -61,6 +66,7 @@ class HFShim(Shim):
         """
         self._model = _load_module(path).to(get_torch_default_device())
         self.tokenizer = _load_tokenizer(path)
+        self.awaits_weights = False
 
     def save(self, path: Path) -> None:
         """Write weights and tokenizer to a folder that does not exist yet."""
@@ -69,17 +75,20 @@ class HFShim(Shim):
 
     def to_bytes(self) -> bytes:
         files: Dict[str, bytes] = {}
-        if self._model is not None and not _weights_apart.get():
-            with tempfile.TemporaryDirectory() as folder:
-                self.save(Path(folder) / "encoder")
-                files = {path.name: path.read_bytes() for path in sorted((Path(folder) / "encoder").iterdir())}
-        return srsly.msgpack_dumps(files)
+        apart = self.is_loaded and _weights_apart.get()
+        if self.is_loaded and not apart:
+            with tempfile.TemporaryDirectory() as parent:
+                folder = Path(parent) / "encoder"
+                self.save(folder)
+                files = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+        return srsly.msgpack_dumps({"files": files, "apart": apart})
 
     def from_bytes(self, data: bytes) -> "HFShim":
-        files = srsly.msgpack_loads(data)
-        if files:
+        message = srsly.msgpack_loads(data)
+        self.awaits_weights = message["apart"]
+        if message["files"]:
             with tempfile.TemporaryDirectory() as folder:
-                for name, content in files.items():
+                for name, content in message["files"].items():
                     (Path(folder) / name).write_bytes(content)
                 self.load(Path(folder))
         return self

@@ -1,16 +1,16 @@
 """Word vectors from spelling: hashed lexical attributes, and what the case and the characters of a word show at once.
 
-    y(token) = norm(maxout(W [Σ_h E_a[h(attribute a of token)] for each a; F f(token) + c] + b)),   f in {0, 1}^12
+    y(token) = norm(maxout(W [Σ_h E_a[h(attribute a of token)] for each a; F f(token) + c] + b)),   f ∈ {0, 1}^12
 
 The characters themselves are the business of `char_cnn`; this layer sees classes of words.
 """
 
 import re
-from typing import Callable, List, Optional, Sequence, Tuple
+from itertools import islice
+from typing import Any, Callable, List, Sequence, Tuple
 
 import numpy
-from numpy.typing import NDArray
-from spacy.attrs import IDS
+from spacy.attrs import IDS  # type: ignore[import-not-found]
 from spacy.ml.featureextractor import FeatureExtractor
 from spacy.tokens import Doc
 from thinc.api import HashEmbed, Linear, Model, chain, concatenate, with_array
@@ -20,12 +20,13 @@ from ..errors import Errors
 from .char_cnn import distinct_words
 from .fuse import fuse
 
-FLAGS = (
-    "lower", "upper", "title", "mixed", "digit", "number", "punctuation", "symbol", "alphabetic", "space", "single",
-    "first",
-)  # fmt: skip
-ENDS_SENTENCE = frozenset(".!?…。！？।؟")
-OPENERS = frozenset("\"'“”‘’«»„(["  "{-–—*#")
+# What a word shows: cased and all lower, all upper, title, or else mixed; with a digit, all digits; with a mark, all
+# marks; all letters, all space, of one character; and, of the token, at the beginning of a sentence as far as one sees.
+FLAGS = ("lower", "upper", "title", "mixed", "digit", "digits", "mark", "marks", "letters", "space", "single", "first")
+ENDS_SENTENCE = frozenset([".", "!", "?", "…", "...", "?!", "!!", "。", "！", "？", "।", "؟"])
+STAYS_FIRST = frozenset("\"'“”‘’«»„([{)]}-–—*•")  # a sentence goes on beginning after these, and after white space
+
+HAS_DIGIT, HAS_MARK, HAS_OTHER = re.compile(r"\d"), re.compile(r"[^\w\s]|_"), re.compile(r"[^\W_]|\s")
 
 InT = List[Doc]
 OutT = List[Floats2d]
@@ -38,8 +39,7 @@ def Orthography(
     rows: Sequence[int] = (1000, 2000, 1000),
     dropout: float = 0.0,
 ) -> Model[InT, OutT]:
-    """Embed lexical attributes by hashing, as spaCy's MultiHashEmbed does (Weinberger et al. 2009; Miranda et al. 2022),
-    next to twelve explicit features, and mix them.
+    """Embed hashed lexical attributes (Weinberger et al. 2009; Miranda et al. 2022), and mix them with what FLAGS tell.
 
     INPUT: B Docs of T tokens. OUTPUT: B × (T, W); an empty Doc gives (0, W), no Docs [].
     PARAMS: for each attribute E (rows, W); of the features F (W, 12), c (W,); of the mixer (see `fuse`, "concat") W
@@ -62,7 +62,9 @@ def Orthography(
         if value < 1:
             raise ValueError(Errors.CT200.format(layer="Orthography", name=what, value=value, least=1))
     # Seeds are given since Thinc takes the model's running number otherwise, and equal seeds gave unequal weights.
-    tables = [HashEmbed(width, n, column=i, seed=8 + i, dropout=0.0) for i, n in enumerate(rows)]
+    tables: List[Model[Any, Floats2d]] = [
+        HashEmbed(width, n, column=i, seed=8 + i, dropout=0.0) for i, n in enumerate(rows)
+    ]
     hashed: Model[InT, OutT] = chain(FeatureExtractor(list(attrs)), with_array(concatenate(*tables)))
     hashed.set_dim("nO", width * len(attrs))
     features: Model[InT, OutT] = chain(_extract_flags(), with_array(Linear(width, len(FLAGS))))
@@ -78,4 +80,40 @@ def _extract_flags() -> Model[InT, OutT]:
 
 def _forward_flags(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, Callable[[OutT], InT]]:
     words, types = distinct_words(docs)
-    flags = numpy.asarray([word_flags(word) for word in words], dtype="float32")[types]  # (T, 12), "first" still 0
+    lengths: Any = numpy.asarray([len(doc) for doc in docs])
+    flags: Any = numpy.zeros((len(types), len(FLAGS)), dtype="float32")  # (T, 12)
+    flags[:, :-1] = numpy.asarray([_word_flags(word) for word in words])[types]
+    flags[:, -1] = _is_first(words, types.tolist(), lengths)
+    return model.ops.unflatten(model.ops.asarray2f(flags), lengths), lambda d_flags: []
+
+
+def _word_flags(word: str) -> List[bool]:
+    lower, upper, title = word.islower(), word.isupper(), word.istitle()
+    mixed = not (lower or upper or title) and word.lower() != word.upper()
+    digit, mark = HAS_DIGIT.search(word) is not None, HAS_MARK.search(word) is not None
+    marks = mark and HAS_OTHER.search(word) is None
+    return [
+        lower,
+        upper,
+        title,
+        mixed,
+        digit,
+        word.isdigit(),
+        mark,
+        marks,
+        word.isalpha(),
+        word.isspace(),
+        len(word) < 2,
+    ]
+
+
+def _is_first(words: Sequence[str], types: Sequence[int], lengths: Sequence[int]) -> List[bool]:
+    ends = [word in ENDS_SENTENCE for word in words]
+    stays = [word in STAYS_FIRST or word.isspace() for word in words]
+    first, tokens = [], iter(types)
+    for length in lengths:
+        state = True
+        for word in islice(tokens, length):
+            first.append(state)
+            state = state if stays[word] else ends[word]
+    return first

@@ -1,6 +1,6 @@
 """Oracles that share no code with the package: enumeration of all paths, and plain log-space recursions."""
 
-from functools import lru_cache
+from functools import cache
 from itertools import product
 from typing import NamedTuple
 
@@ -27,7 +27,7 @@ def legal_move(grammar, i, j):
     return b[0] not in "IL"
 
 
-@lru_cache(maxsize=None)
+@cache
 def legal_paths(name, length):
     """(paths, T) all well-formed paths."""
     grammar = GRAMMARS[name]

@@ -102,7 +102,8 @@ def test_preset_entity_is_certain():
     chains = random_chains(np.random.default_rng(3), grammar, [6])
     mask = constraint_mask(grammar, [(1, 3, 1)], np.ones(6, bool))
     (result,) = posterior(chains, grammar, [mask])
-    np.testing.assert_allclose(span_log_probs(result, [(1, 3, 1), (1, 4, 1), (1, 2, 1)]), [0, -np.inf, -np.inf], **close)
+    found = span_log_probs(result, [(1, 3, 1), (1, 4, 1), (1, 2, 1)])
+    np.testing.assert_allclose(found, [0, -np.inf, -np.inf], **close)
 
 
 @pytest.mark.parametrize("name", GRAMMARS)
@@ -146,7 +147,7 @@ def test_entity_left_open_at_the_end_is_impossible():
     chains = random_chains(np.random.default_rng(0), grammar, [2])
     mask = np.tile(np.arange(5) == 1, (2, 1))
     mask[0] = True
-    with pytest.raises(ValueError, match="CT122|token 1"):
+    with pytest.raises(ValueError, match="at token 1"):
         posterior(chains, grammar, [mask])
 
 

@@ -1,0 +1,45 @@
+"""What a head sees of a token: the vectors of an encoder, joined with what the characters and the spelling tell.
+
+Wiring only; the arithmetic is in `layers/fuse.py`.
+"""
+
+from typing import List, Literal, Optional
+
+from spacy.tokens import Doc
+from thinc.api import Model
+from thinc.types import Floats2d
+
+from ..layers.fuse import fuse
+
+
+def build_features_v1(
+    encoder: Model[List[Doc], List[Floats2d]],
+    characters: Optional[Model[List[Doc], List[Floats2d]]] = None,
+    orthography: Optional[Model[List[Doc], List[Floats2d]]] = None,
+    extra: Optional[Model[List[Doc], List[Floats2d]]] = None,
+    fusion: Literal["concat", "gate", "add"] = "concat",
+    width: int = 256,
+    dropout: float = 0.1,
+) -> Model[List[Doc], List[Floats2d]]:
+    """Build a tok2vec out of an encoder and further layers over the same Docs ("spacy-ctxtag.Features.v1").
+
+    encoder (Model[List[Doc], List[Floats2d]]): Any tok2vec: `spacy-ctxtag.Encoder.v1`, or a listener of spaCy or of
+        spacy-transformers. With nothing to fuse it is returned as it is, and the remaining settings say nothing.
+    characters (Optional[Model[List[Doc], List[Floats2d]]]): Usually `spacy-ctxtag.CharCNN.v1`.
+    orthography (Optional[Model[List[Doc], List[Floats2d]]]): Usually `spacy-ctxtag.Orthography.v1`.
+    extra (Optional[Model[List[Doc], List[Floats2d]]]): Any further layer, such as `spacy-ctxtag.StaticVectors.v1`.
+    fusion (str): "concat", "gate" or "add", see `fuse`.
+    width (int): W of the output.
+    dropout (float): Dropout rate of the output. spaCy sets it while training.
+    RETURNS (Model[List[Doc], List[Floats2d]]): B Docs to B × (T, W), with `nO` set and the references `encoder`,
+        `characters`, `orthography`, `extra` to what was given.
+    RAISES: ValueError, see `fuse`.
+    """
+    layers = {"encoder": encoder, "characters": characters, "orthography": orthography, "extra": extra}
+    given = {name: layer for name, layer in layers.items() if layer is not None}
+    if len(given) == 1:
+        return encoder
+    model = fuse(list(given.values()), fusion, width=width, dropout=dropout)
+    for name, layer in given.items():
+        model.set_ref(name, layer)
+    return model

@@ -1,0 +1,165 @@
+"""What all trainable components share: streams that survive a bad document, updates, and weights saved as files."""
+
+import math
+import shutil
+from functools import partial
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
+
+import srsly
+from spacy import util
+from spacy.pipeline import TrainablePipe
+from spacy.tokens import Doc
+from spacy.training import Example, validate_examples
+from thinc.api import Model, Optimizer, set_dropout_rate
+
+from ..errors import Errors
+from ..layers.hf_shim import HFShim, weights_apart
+
+
+class CtxPipe(TrainablePipe):
+    """A TrainablePipe whose encoder weights are files of their own, and whose stream loses only the failing document."""
+
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
+        """Apply the component to a stream of Docs, in order.
+
+        A batch that fails is done again Doc by Doc, so that only the failing ones reach the error handler.
+        """
+        error_handler = self.get_error_handler()
+        for docs in util.minibatch(stream, size=batch_size):
+            docs = list(docs)
+            for doc, predict in self._predict_each(docs):
+                try:
+                    self.set_annotations([doc], predict())
+                except Exception as error:
+                    error_handler(self.name, self, [doc], error)
+                    continue
+                yield doc
+
+    def _predict_each(self, docs: List[Doc]) -> Iterator[Tuple[Doc, Callable[[], Any]]]:
+        """Pair every Doc with a function that gives, or fails with, what `set_annotations` takes for it alone."""
+        try:
+            results = self.predict(docs)
+        except Exception:  # which Doc it was shows when each is predicted alone
+            for doc in docs:
+                yield doc, partial(self.predict, [doc])
+        else:
+            for doc, result in zip(docs, results, strict=True):
+                yield doc, partial(list, [result])
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optional[Optimizer] = None,
+        losses: Optional[Dict[str, float]] = None,
+    ) -> Dict[str, float]:
+        """Learn from a batch of examples; one without any annotation for this component is passed over.
+
+        RETURNS (Dict[str, float]): The losses, in nats, summed under the component's name.
+        RAISES (ValueError): CT402 when the loss is not a number.
+        """
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        examples = list(examples)
+        validate_examples(examples, f"{type(self).__name__}.update")
+        if not any(self.is_annotated(eg) for eg in examples):
+            return losses
+        set_dropout_rate(self.model, drop)
+        scores, backprop = self.model.begin_update([eg.predicted for eg in examples])
+        loss, d_scores = self.get_loss(examples, scores)
+        if not math.isfinite(loss):
+            raise ValueError(Errors.CT402.format(name=self.name))
+        backprop(d_scores)
+        if sgd not in (None, False):
+            self.finish_update(sgd)
+        losses[self.name] += loss
+        return losses
+
+    def is_annotated(self, example: Example) -> bool:
+        """RETURNS (bool): Whether there is anything in an example that this component learns from."""
+        raise NotImplementedError
+
+    def initialize_model(self, docs: Sequence[Doc]) -> None:
+        """Initialize the weights from a sample of Docs. RAISES (ValueError): CT405 when there is none."""
+        if not docs:
+            raise ValueError(Errors.CT405.format(name=self.name))
+        self.model.initialize(X=list(docs))
+
+    # Serialization
+
+    def cfg_to_save(self) -> Dict[str, Any]:
+        """RETURNS (Dict[str, Any]): What of `cfg` goes to disk."""
+        return dict(self.cfg)
+
+    def load_cfg(self, saved: Dict[str, Any]) -> None:
+        """Take over the `cfg` that `cfg_to_save` gave."""
+        self.cfg.update(saved)
+
+    def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
+        """Serialize the component, weights included."""
+        self._validate_serialization_attrs()
+        writers = {
+            "cfg": lambda: srsly.json_dumps(self.cfg_to_save()),
+            "vocab": lambda: self.vocab.to_bytes(exclude=exclude),
+            "model": self.model.to_bytes,
+        }
+        return util.to_bytes(writers, exclude)
+
+    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "CtxPipe":
+        """Load the component from bytes."""
+        readers = {
+            "cfg": lambda data: self.load_cfg(srsly.json_loads(data)),
+            "vocab": lambda data: self.vocab.from_bytes(data, exclude=exclude),
+            "model": lambda data: self.model.from_bytes(data),
+        }
+        util.from_bytes(bytes_data, readers, exclude)
+        return self
+
+    def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> None:
+        """Write the component to a folder: `cfg`, `model`, and an `encoder` folder with weights and tokenizer."""
+        self._validate_serialization_attrs()
+        writers = {
+            "cfg": lambda p: srsly.write_json(p, self.cfg_to_save()),
+            "vocab": lambda p: self.vocab.to_disk(p, exclude=exclude),
+            "model": lambda p: _write_model(self.model, p),
+        }
+        util.to_disk(path, writers, exclude)
+
+    def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "CtxPipe":
+        """Load the component from a folder. RAISES (ValueError): CT406 when the weights are not there."""
+        readers = {
+            "cfg": lambda p: self.load_cfg(srsly.read_json(p)),
+            "vocab": lambda p: self.vocab.from_disk(p, exclude=exclude),
+            "model": lambda p: _read_model(self.model, p, self.name),
+        }
+        util.from_disk(path, readers, exclude)
+        return self
+
+
+def _write_model(model: Model[Any, Any], path: Path) -> None:
+    with weights_apart():
+        path.write_bytes(model.to_bytes())
+    for shim, folder in _encoders(model, path):
+        if shim.is_loaded:
+            unfinished = folder.with_name(folder.name + ".tmp")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            shim.save(unfinished)
+            shutil.rmtree(folder, ignore_errors=True)
+            unfinished.rename(folder)
+
+
+def _read_model(model: Model[Any, Any], path: Path, name: str) -> None:
+    model.from_bytes(path.read_bytes())
+    for shim, folder in _encoders(model, path):
+        if shim.awaits_weights:
+            if not (folder / "config.json").is_file():
+                raise ValueError(Errors.CT406.format(name=name, path=folder))
+            shim.load(folder)
+
+
+def _encoders(model: Model[Any, Any], path: Path) -> List[Tuple[HFShim, Path]]:
+    """RETURNS (List): The encoders inside a model, each with its folder beside the model's file."""
+    shims = [shim for node in model.walk() for shim in node.shims if isinstance(shim, HFShim)]
+    return [(shim, path.with_name("encoder" if i == 0 else f"encoder_{i}")) for i, shim in enumerate(shims)]

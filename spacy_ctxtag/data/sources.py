@@ -1,0 +1,220 @@
+"""One door to all formats: which files an input means, which format a file has, and its documents as Docs.
+
+Every Doc gets `user_data["ctx"]`: "id" (the source's own, else the file's name and a number), "source", "line", and
+what the source said of the document ("domain", …). Whether the contents make sense is the matter of `validate`.
+"""
+
+import re
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
+
+from spacy.language import Language
+from spacy.tokens import Doc, DocBin
+from spacy.vocab import Vocab
+
+from ..errors import Errors
+from .columns import SCHEMES, read_columns
+from .conllu import read_conllu
+from .inline import read_inline
+from .jsonl import ON_MISALIGNED, read_jsonl
+from .records import USER_DATA_KEY, Problem, Record, doc_meta
+
+SUFFIXES: Dict[str, Tuple[str, ...]] = {
+    "spacy": (".spacy",),
+    "conllu": (".conllu",),
+    "jsonl": (".jsonl",),
+    "columns": (".tsv", ".conll", ".iob", ".iob2", ".bio", ".bioes", ".biluo", ".txt"),
+    "inline": (".inline", ".txt"),
+}
+TAG_SETS = ("auto", "upos", "xpos")
+_TAG = re.compile(r"O|-|[BILUES]-\S+")
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How to read sources. What a format does not know of is without effect there.
+
+    format (str): "auto" (by suffix, `.txt` by content), "inline", "columns", "conllu", "jsonl" or "spacy".
+    separator, token_column, tag_column, pos_column, scheme: As in `columns.read_columns`.
+    n_sents (int): Sentences a document where documents are not marked (columns, conllu); 0: one document a file.
+    tag_set (str): "upos", "xpos" or "auto" (inline, columns).
+    has_ents (bool): Whether entities are annotated and are to be read.
+    on_misaligned (str): "error", "drop" or "expand" (jsonl).
+    RAISES (ValueError): A setting that is not one of those (CT304).
+    """
+
+    format: str = "auto"
+    separator: str = "auto"
+    token_column: int = 0
+    tag_column: int = -1
+    pos_column: Optional[int] = None
+    scheme: str = "auto"
+    n_sents: int = 1
+    tag_set: str = "auto"
+    has_ents: bool = True
+    on_misaligned: str = "error"
+
+    def __post_init__(self) -> None:
+        allowed: Dict[str, Sequence[str]] = {
+            "format": ("auto", *SUFFIXES),
+            "scheme": ("auto", *SCHEMES),
+            "tag_set": TAG_SETS,
+            "on_misaligned": ON_MISALIGNED,
+        }
+        for name, values in allowed.items():
+            if getattr(self, name) not in values:
+                message = Errors.CT304.format(name=name, met=getattr(self, name), expected=", ".join(values))
+                raise ValueError(message)
+        if self.n_sents < 0:
+            raise ValueError(Errors.CT304.format(name="n_sents", met=self.n_sents, expected="0 or more"))
+        if not self.separator:
+            raise ValueError(Errors.CT304.format(name="separator", met="''", expected="a name or a string"))
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "ReadOptions":
+        """Make options from a mapping, such as a section of a config. RAISES (ValueError): Unknown name (CT304)."""
+        known = [field.name for field in fields(cls)]
+        for name in values:
+            if name not in known:
+                raise ValueError(Errors.CT304.format(name=name, met=values[name], expected=", ".join(known)))
+        return cls(**values)
+
+
+def find_files(
+    inputs: Iterable[Path], problems: List[Problem], *, format: str = "auto", exclude: Optional[Path] = None
+) -> List[Path]:
+    """The files that inputs mean: a file itself, a folder all files below it with a suffix of the format, sorted.
+
+    inputs (Iterable[Path]): Files and folders.
+    problems (List[Problem]): Gets inputs that do not exist (CT305) and folders without such files (CT306).
+    format (str): One of ReadOptions.format.
+    exclude (Optional[Path]): A file that is not an input, such as the output inside an input folder.
+    RETURNS (List[Path]): The files. Hidden files and folders are left out.
+    """
+    suffixes = SUFFIXES[format] if format != "auto" else sorted({s for group in SUFFIXES.values() for s in group})
+    found: List[Path] = []
+    for path in inputs:
+        if path.is_dir():
+            inside = [
+                p
+                for p in sorted(path.rglob("*"))
+                if p.suffix.lower() in suffixes
+                and p.is_file()
+                and not any(part.startswith(".") for part in p.relative_to(path).parts)
+                and (exclude is None or p.resolve() != exclude.resolve())
+            ]
+            if not inside:
+                problems.append(Problem(str(path), 0, Errors.CT306.format(suffixes=", ".join(suffixes))))
+            found.extend(inside)
+        elif path.exists():
+            found.append(path)
+        else:
+            problems.append(Problem(str(path), 0, Errors.CT305))
+    return found
+
+
+def guess_format(path: Path) -> str:
+    """The format of a file, by its suffix, and by its first lines where the suffix says too little.
+
+    path (Path): The file.
+    RETURNS (str): A key of SUFFIXES; "inline" where nothing else fits.
+    """
+    candidates = [name for name, suffixes in SUFFIXES.items() if path.suffix.lower() in suffixes]
+    if len(candidates) == 1:
+        return candidates[0]
+    with path.open("rb") as handle:
+        head = handle.read(20_000).decode("utf8", errors="replace")
+    lines = [line for line in head.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")[:200] if line.strip()]
+    lines = [line for line in lines if not line.startswith(("# ", "-DOCSTART-"))][:-1] or lines
+    if lines and all(line.lstrip().startswith(("{", "[\"")) for line in lines):
+        return "jsonl"
+    if lines and all(line.count("\t") == 9 for line in lines):
+        return "conllu"
+    rows = [line.split("\t") if "\t" in line else line.split() for line in lines]
+    if rows and all(len(row) > 1 and _TAG.fullmatch(row[-1]) for row in rows):
+        return "columns"
+    return "columns" if lines and all("\t" in line for line in lines) else "inline"
+
+
+class SourceReader:
+    """Reads the files of one collection, and names documents so that no two have the same name.
+
+    nlp (Language): Gives the vocabulary, and the tokenizer for formats without tokens.
+    options (ReadOptions): How to read.
+    """
+
+    def __init__(self, nlp: Language, options: ReadOptions) -> None:
+        self.nlp = nlp
+        self.options = options
+        self._ids: Dict[str, str] = {}  # name of a document → where it is
+
+    def read(self, path: Path, problems: List[Problem]) -> Iterator[Doc]:
+        """The documents of a file, lazily where the format allows it.
+
+        path (Path): The file.
+        problems (List[Problem]): Gets every problem; complete only when the last document has been taken.
+        YIELDS (Doc): The documents. Where there are errors, what could be read.
+        """
+        format_ = self.options.format if self.options.format != "auto" else guess_format(path)
+        is_docbin = format_ == "spacy"
+        docs = _read_docbin(path, problems, self.nlp.vocab) if is_docbin else self._parse(path, format_, problems)
+        empty = True
+        before = len(problems)
+        for number, (doc, line) in enumerate(docs, 1):
+            empty = False
+            meta = doc_meta(doc)
+            name = meta.get("id")
+            where = f"{path}:{line}" if line else str(path)
+            if name is None:
+                name, n = f"{path.stem}-{number}", number
+                while name in self._ids:
+                    n += 1
+                    name = f"{path.stem}-{n}"
+            elif name in self._ids:
+                message = Errors.CT307.format(id=name, other=self._ids[name])
+                problems.append(Problem(str(path), line, message, is_error=not is_docbin))
+            self._ids[name] = where
+            defaults: Dict[str, Any] = {"id": name, "source": path.as_posix(), **({"line": line} if line else {})}
+            doc.user_data[USER_DATA_KEY] = {**defaults, **meta}
+            yield doc
+        if empty and not any(problem.is_error for problem in problems[before:]):
+            problems.append(Problem(str(path), 0, Errors.CT308.format(format=format_)))
+
+    def _parse(self, path: Path, format_: str, problems: List[Problem]) -> Iterator[Tuple[Doc, int]]:
+        options = self.options
+        records: Iterable[Record]
+        if format_ == "inline":
+            records = read_inline(path, problems, tag_set=options.tag_set, has_ents=options.has_ents)
+        elif format_ == "jsonl":
+            records = read_jsonl(
+                path, problems, self.nlp, on_misaligned=options.on_misaligned, has_ents=options.has_ents
+            )
+        elif format_ == "conllu":
+            records = read_conllu(path, problems, n_sents=options.n_sents)
+        else:
+            records = read_columns(
+                path,
+                problems,
+                separator=options.separator,
+                token_column=options.token_column,
+                tag_column=options.tag_column,
+                pos_column=options.pos_column,
+                scheme=options.scheme,
+                tag_set=options.tag_set,
+                has_ents=options.has_ents,
+                n_sents=options.n_sents,
+            )
+        for record in records:
+            if record.words:
+                yield record.to_doc(self.nlp.vocab), record.line
+
+
+def _read_docbin(path: Path, problems: List[Problem], vocab: Vocab) -> Iterator[Tuple[Doc, int]]:
+    try:
+        docs = DocBin().from_disk(path).get_docs(vocab)
+    except Exception as err:  # zlib, msgpack and NumPy each have their own for bytes that are something else
+        problems.append(Problem(str(path), 0, Errors.CT309.format(reason=f"{type(err).__name__}: {err}")))
+        return
+    for doc in docs:
+        yield doc, 0
