@@ -5,8 +5,9 @@ Usage: newest_requirements.py FOLDER writes FOLDER/requirements.txt and FOLDER/c
 
 import re
 import sys
-import tomllib
 from pathlib import Path
+
+import tomllib
 
 ROOT = Path(__file__).resolve().parents[1]
 ABSENT = {"spacy-transformers", "spacy-alignments"}

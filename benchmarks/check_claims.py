@@ -1,7 +1,7 @@
 """Check the results of the benchmarks, and every figure that the documentation quotes from them.
 
-A result is `benchmarks/results/NAME.json` with the fields in `FIELDS`; `claims` is a list of `{"claim": NAME, "value": …,
-"at_least" or "at_most": …, "holds": true or false}`. Markdown quotes a claim as
+A result is `benchmarks/results/NAME.json` with the fields in `FIELDS`; `claims` is a list of objects `{"claim": NAME,
+"value": …, "at_least" or "at_most": …, "holds": true or false}`. Markdown quotes a claim as
 
     F is <!-- claim: accuracy/wnut17_f -->62.1 on WNUT-17
 
@@ -48,7 +48,7 @@ def holds(claim: dict[str, Any]) -> bool:
 
 def claim_problems(claim: object) -> Iterator[str]:
     """What is wrong with one claim of a result."""
-    if not isinstance(claim, dict) or not CLAIM_FIELDS <= claim.keys():
+    if not isinstance(claim, dict) or not claim.keys() >= CLAIM_FIELDS:
         yield f"a claim needs the fields {sorted(CLAIM_FIELDS)}: {claim}"
         return
     name = claim["claim"]

@@ -86,7 +86,7 @@ class Errors(metaclass=_WithCodes):
         "Span ({start}, {end}) overlaps another at token {token}, which already has the tag {tag}. Expected spans "
         "that do not overlap. Remove one of the two, e.g. with spacy.util.filter_spans."
     )
-    CT105 = "Token {token} has the tag index {tag}. Expected 0 to {tags} exclusive. Was the path made with other labels?"
+    CT105 = "Token {token} has the tag index {tag}. Expected 0 to {tags} exclusive. Is the path of other labels?"
     CT106 = (
         "At token {token}, the move from {before} to {after} is not allowed in {scheme}. Expected a well-formed path. "
         "Decode with viterbi, or read strings with read_tags, which repairs them."
@@ -106,7 +106,7 @@ class Errors(metaclass=_WithCodes):
         "beginning of an entity. Is it BIO?"
     )
     CT120 = "{name} has the shape {shape}. Expected {expected}. Were the scores made for other labels?"
-    CT121 = "The emissions of sequence {sequence} hold NaN or infinity at token {token}. Expected finite scores in nats."
+    CT121 = "The emissions of sequence {sequence} hold NaN or infinity at token {token}. Expected finite scores."
     CT122 = (
         "Sequence {sequence} has no admissible path: no tag is possible at token {token} under {what} and the scheme "
         "{scheme}. Check that the entities there are annotated as the scheme needs, and that preset, blocked and "
@@ -234,6 +234,15 @@ class Errors(metaclass=_WithCodes):
     CT381 = "The document holds no text. Leave it out."
     CT382 = "Entity {text!r} ({label}) begins or ends with white space. Move its borders to the words."
     CT383 = "The text stands in {split} and in {other}, at {place}: {text!r}. Take it out of one of them."
+
+    # CT5xx: command line
+    CT500 = "There is no tokenizer for the language {lang!r}: {reason}"
+    CT501 = "{path} is no model package. Expected a .whl or .tar.gz, or a folder below which a .whl is: run spacy package."
+    CT502 = "{what}: exit code {code}. What it printed stands above."
+    CT503 = "{folder} is not empty and no virtual environment. Name another folder, or a new one."
+    CT504 = "The model could not be loaded and used with the network off:\n{reason}"
+    CT505 = "The network was used: {attempt}. Save the model with all it needs, then package it again."
+    CT506 = "The model found no entity and no tag in {n} texts. Was it trained? Other texts: --texts FILE."
 
 
 class Warnings(metaclass=_WithCodes):

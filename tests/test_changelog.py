@@ -6,7 +6,9 @@ from pathlib import Path
 import spacy_ctxtag
 
 CHANGELOG = (Path(__file__).parents[1] / "CHANGELOG.md").read_text(encoding="utf8")
-VERSIONS = re.findall(r"^## \[(\d+\.\d+\.\d+(?:\.\w+)?)\] - (\d{4}-\d{2}-\d{2}|unreleased)$", CHANGELOG, flags=re.MULTILINE)
+VERSIONS = re.findall(
+    r"^## \[(\d+\.\d+\.\d+(?:\.\w+)?)\] - (\d{4}-\d{2}-\d{2}|unreleased)$", CHANGELOG, flags=re.MULTILINE
+)
 
 
 def test_changelog_newest_version_is_that_of_the_package() -> None:

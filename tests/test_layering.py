@@ -38,8 +38,8 @@ EVERY_FILE = sorted(path for folder in (PACKAGE, "tests", "benchmarks") for path
 
 
 def branch(module: str) -> str:
-    """The part of the tree that a module belongs to: `spacy_ctxtag.crf.chains` is in `crf`, the package itself in ''."""
-    return (module.split(".") + [""])[1]
+    """The part of the tree that a module belongs to: `spacy_ctxtag.crf.chains` is in `crf`, the package in ''."""
+    return [*module.split("."), ""][1]
 
 
 def module_name(path: Path, root: Path = ROOT) -> str:

@@ -32,11 +32,26 @@ REGISTRIES = {
     "thinc_initializers": "initializers",
 }
 FACTORIES = "spacy_factories"
-NAME = re.compile(r"spacy-ctxtag\.[A-Za-z0-9]+\.v[1-9]\d*")
+NAME = re.compile(r"spacy-ctxtag\.[A-Za-z0-9_]+\.v[1-9]\d*")
 SHORT_NAME = re.compile(r"ctx(_[a-z]+)*")
 
 # Every registered name. A released name is never removed: pipelines that are already trained refer to it.
 SNAPSHOT = [
+    "spacy_architectures: spacy-ctxtag.Encoder.v1",
+    "spacy_architectures: spacy-ctxtag.Features.v1",
+    "spacy_architectures: spacy-ctxtag.NER.v1",
+    "spacy_architectures: spacy-ctxtag.Tagger.v1",
+    "spacy_callbacks: spacy-ctxtag.Requirements.v1",
+    "spacy_factories: ctx_cleaner",
+    "spacy_factories: ctx_encoder",
+    "spacy_factories: ctx_ner",
+    "spacy_factories: ctx_tagger",
+    "spacy_misc: spacy-ctxtag.Backbone.v1",
+    "spacy_misc: spacy-ctxtag.MiniLM.v1",
+    "spacy_scorers: spacy-ctxtag.ner_scorer.v1",
+    "spacy_scorers: spacy-ctxtag.tagger_scorer.v1",
+    "thinc_layers: spacy-ctxtag.CharCNN.v1",
+    "thinc_layers: spacy-ctxtag.Orthography.v1",
 ]
 
 ROOT = Path(__file__).parents[1]
@@ -58,7 +73,7 @@ def test_registry_groups_are_read_by_somebody() -> None:
 
 @pytest.mark.parametrize("entry", DECLARED)
 def test_registry_name_has_the_form_of_its_group(entry: str) -> None:
-    group, name, _ = DECLARED[entry]
+    group, name, _target = DECLARED[entry]
     pattern = SHORT_NAME if group in {FACTORIES, "spacy_cli"} else NAME
     assert pattern.fullmatch(name)
 
@@ -72,7 +87,7 @@ def test_registry_entry_point_is_installed(entry: str) -> None:
 
 @pytest.mark.parametrize("entry", DECLARED)
 def test_registry_entry_point_is_what_spacy_finds(entry: str) -> None:
-    group, name, target = DECLARED[entry]
+    group, name, _target = DECLARED[entry]
     (point,) = entry_points(group=group, name=name)
     if group == FACTORIES:
         nlp = spacy.blank("en")

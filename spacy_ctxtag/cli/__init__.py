@@ -1,0 +1,14 @@
+"""`python -m spacy ctx …`, one command a file.
+
+The entry point `spacy_cli` loads this module with every `python -m spacy` command, so it and the command modules
+import nothing at their top that spaCy itself does not need: an ImportError here would break all of spaCy's commands.
+"""
+
+from spacy.cli._util import app as spacy_app
+
+from . import convert, smoke, validate
+from ._app import app
+
+__all__ = ["app", "convert", "smoke", "validate"]
+
+spacy_app.add_typer(app)

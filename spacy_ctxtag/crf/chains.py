@@ -71,8 +71,9 @@ class Lattice:
 
     def unpack(self, array: NDArray[_Item]) -> List[NDArray[_Item]]:
         """Split an array (N, ...) into one (T, ...) for each chain given, in the order given."""
-        taken, ends = array.take(self.slot, axis=0), np.cumsum(self.lengths).tolist()
-        return [taken[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+        ends = np.cumsum(self.lengths)
+        spans = zip((ends - self.lengths).tolist(), ends.tolist(), strict=True)
+        return [array.take(self.slot[start:end], axis=0) for start, end in spans]
 
 
 def check_chains(chains: Chains, grammar: Grammar) -> None:

@@ -4,7 +4,7 @@ The gradient is the difference of the expected counts of both (Lafferty et al. 2
 al. 2008). Both are computed as one batch of 2B chains. No reduction: divide as you like.
 """
 
-from typing import List, Optional, Sequence, Tuple, cast
+from typing import Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -49,15 +49,8 @@ def nll(
     excluded = (possible[wide_slot] != possible[narrow_slot]).any(axis=1)
     matters = np.bincount(owner, excluded, minlength=size) > 0  # (B,) whether the annotation excludes a path
     losses = np.where(matters, np.maximum(log_z[:size] - log_z[size:], 0.0), 0.0)
-    grad = run.tag_probs.take(wide_slot, axis=0)  # (tokens, K)
-    grad -= run.tag_probs.take(narrow_slot, axis=0)
-    grad *= matters[owner, None]
     signs = np.concatenate([matters, -1.0 * matters])[lattice.rows]  # (2B,)
-    ends = np.cumsum(lengths)
-    full = lengths > 0
-    return losses, Chains(
-        emissions=cast(List[Floats], np.split(grad, ends[:-1])) if size else [],
-        start=grad[(ends - lengths)[full]].reshape(-1, k).sum(axis=0),
-        transition=run.transition_counts(lattice, signs),
-        end=grad[ends[full] - 1].reshape(-1, k).sum(axis=0),
-    )
+    probs = lattice.unpack(run.tag_probs)
+    emissions = [(p - q) * m for p, q, m in zip(probs[:size], probs[size:], matters, strict=True)]
+    ends = np.array([[e[0], e[-1]] for e in emissions if len(e)]).reshape(-1, 2, k).sum(axis=0)  # (2, K)
+    return losses, Chains(emissions, ends[0], run.transition_counts(lattice, signs), ends[1])

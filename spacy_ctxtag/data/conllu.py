@@ -167,7 +167,7 @@ def _finish(sent: _Sentence, path: Path, problems: List[Problem]) -> None:
         inner[-1].space = word.space
         at = last
     spelt = surface + _spell(sent.words[at:])
-    if sent.text is not None and spelt.strip() != sent.text[1].strip():
+    if sent.text is not None and spelt.split() != sent.text[1].split():
         message = Errors.CT359.format(text=sent.text[1], spelt=spelt.strip())
         problems.append(Problem(str(path), sent.text[0], message, is_error=False))
 

@@ -67,7 +67,7 @@ def conflicting_mentions(splits: List[SplitStatistics]) -> Dict[str, "Counter[st
     splits (List[SplitStatistics]): The splits.
     RETURNS (Dict[str, Counter]): Labels of each such surface, those with the most minority uses first.
     """
-    labels: Dict[str, "Counter[str]"] = {}
+    labels: Dict[str, Counter[str]] = {}
     for split in splits:
         for (surface, label), n in split.mentions.items():
             labels.setdefault(surface, Counter())[label] += n

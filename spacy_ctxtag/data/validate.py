@@ -117,6 +117,11 @@ def _problem(doc: Doc, path: Path, message: str, *, token: int = -1, is_error: b
     return Problem(str(path), line if is_own else 0, f"{message} ({where})", is_error)
 
 
+def _place(problem: Problem) -> str:
+    """Where a problem without a message is, to stand inside a sentence."""
+    return f"{problem.path}:{problem.line}{problem.message}" if problem.line else f"{problem.path}{problem.message}"
+
+
 def _normal(text: str) -> str:
     return " ".join(text.casefold().split())
 
@@ -129,7 +134,7 @@ def _check_repeated(doc: Doc, split: str, path: Path, seen: Dict[str, Place], pr
         return False
     leaks = other_split != split and len(doc) >= MIN_TOKENS
     template = Errors.CT383 if leaks else Warnings.CW303
-    message = template.format(split=split, other=other_split, place=f"{other}".replace(": ", " ", 1), text=doc.text[:60])
+    message = template.format(split=split, other=other_split, place=_place(other), text=doc.text[:60])
     problems.append(_problem(doc, path, message, is_error=leaks))
     return True
 
@@ -141,8 +146,8 @@ def _check_repeated_sents(doc: Doc, split: str, path: Path, seen: Dict[str, Plac
             here = _problem(doc, path, "", token=sent.start)
             other_split, other = seen.setdefault(_normal(sent.text), (split, here))
             if other_split != split:
-                place = f"{other}".replace(": ", " ", 1)
-                message = Warnings.CW304.format(split=split, other=other_split, place=place, text=sent.text[:60])
+                text = sent.text[:60]
+                message = Warnings.CW304.format(split=split, other=other_split, place=_place(other), text=text)
                 problems.append(_problem(doc, path, message, token=sent.start, is_error=False))
 
 

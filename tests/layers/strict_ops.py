@@ -8,7 +8,8 @@ array indexes it or is assigned to it. The ways across are the explicit ones: `o
     with strict_device() as ops:
         model._to_ops(ops)
         Y, backprop = model(X, is_train=True)
-        assert_on_device(ops, model, Y)
+        backprop(on_device(dY, ops))
+        assert_on_device([Y, model])
 """
 
 import contextlib
@@ -23,7 +24,7 @@ from thinc.types import Padded, Ragged
 
 HOST = NumpyOps()
 UPLOADS = {"array", "asarray", "ascontiguousarray", "asfortranarray", "from_dlpack"}  # may take what lies on the host
-HOST_ARGUMENT = {"split": 1, "array_split": 1, "repeat": 1, "tile": 1, "reshape": 1}  # sizes, which CuPy wants there
+ON_HOST = {"xp.split": 1, "xp.array_split": 1, "xp.repeat": 1, "xp.tile": 1}  # arguments that CuPy wants there
 MISSING = {"vectorize", "frompyfunc", "char", "rec", "ma", "nditer", "ndenumerate", "matrix", "memmap", "recarray"}
 
 
@@ -149,19 +150,13 @@ def _unwrap_operand(value: Any, what: str) -> Any:
 
 def _on_device(name: str, function: Any) -> Any:
     def call(*args: Any, **kwargs: Any) -> Any:
-        held = HOST_ARGUMENT.get(name.rsplit(".")[-1])
-        out = kwargs.get("out")
-        unwrapped = [_sizes(arg, name) if i == held else _unwrap(arg, name) for i, arg in enumerate(args)]
+        sizes = ON_HOST.get(name)
+        _demand(sizes is None or not isinstance(args[sizes], DeviceArray), f"{name}: sizes belong on the host")
+        unwrapped = [arg if i == sizes else _unwrap(arg, name) for i, arg in enumerate(args)]
         result = function(*unwrapped, **_unwrap(kwargs, name))
-        return _wrap(result) if out is None else out
+        return _wrap(result) if kwargs.get("out") is None else kwargs["out"]
 
     return call
-
-
-def _sizes(value: Any, name: str) -> Any:
-    if isinstance(value, DeviceArray):
-        raise DeviceError(f"{name}: sizes belong on the host")
-    return value
 
 
 class _Namespace:
@@ -224,25 +219,25 @@ def _demand(condition: bool, message: str) -> None:
         raise DeviceError(message)
 
 
+REDUCTIONS = [f"{way}reduce_{how}" for way in ("", "backprop_") for how in ("max", "mean", "sum", "first", "last")]
+KERNELS = ["seq2col", "backprop_seq2col", "maxout", "backprop_maxout", "mish", "backprop_mish", "gather_add", "hash"]
+
+
 def _add_kernels() -> None:
     """The loops of Thinc's CPU kernels, behind the checks of its CUDA kernels."""
 
     def kernel(name: str) -> Any:
         def method(self: StrictOps, *args: Any, **kwargs: Any) -> Any:
-            arrays = {**dict(enumerate(args)), **kwargs}
-            for key, value in arrays.items():
-                _demand(not isinstance(value, numpy.ndarray), f"{name}: an array of the host")
-                if key == "lengths" or (name.split("_")[-2:-1] == ["reduce"] and key == len(args) - 1):
-                    _demand(value is None or value.dtype == "int32", f"{name}: lengths are not int32")
-            if "inplace" in kwargs:
-                kwargs = {**kwargs, "inplace": False}
+            host = any(isinstance(value, numpy.ndarray) for value in (*args, *kwargs.values()))
+            _demand(not host, f"{name}: an array of the host")
+            lengths = args[-1] if name in REDUCTIONS else kwargs.get("lengths")
+            _demand(lengths is None or lengths.dtype == "int32", f"{name}: lengths are not int32")
+            kwargs.pop("inplace", None)
             return _wrap(getattr(HOST, name)(*_unwrap(args, name), **_unwrap(kwargs, name)))
 
         return method
 
-    names = "seq2col backprop_seq2col maxout backprop_maxout mish backprop_mish gather_add hash".split()
-    names += [f"{way}reduce_{how}" for way in ("", "backprop_") for how in ("max", "mean", "sum", "first", "last")]
-    for name in names:
+    for name in (*KERNELS, *REDUCTIONS):
         setattr(StrictOps, name, kernel(name))
 
 
