@@ -15,6 +15,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from functools import cached_property
@@ -193,7 +194,7 @@ def environment() -> dict[str, Any]:
     kib = next((int(line.split()[1]) for line in read_lines("/proc/meminfo") if line.startswith("MemTotal")), 0)
     versions = {"python": platform.python_version()}
     for package in PACKAGES:
-        if importlib.util.find_spec(package.replace("-", "_")):
+        with suppress(importlib.metadata.PackageNotFoundError):
             versions[package] = importlib.metadata.version(package)
     return {
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Callable, Iterable, Optional
 
 import typer
-from wasabi import msg
 
 from ..errors import Errors
+from ._printer import msg
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -52,10 +52,14 @@ def make_tokenizer(lang: str) -> "Language":
 
 
 def show_problems(problems: Iterable["Problem"]) -> None:
-    """Print all problems, a line each: warnings first, so that the errors stand where the output ends."""
-    for problem in sorted(problems, key=lambda problem: problem.is_error):
-        show = msg.fail if problem.is_error else msg.warn
-        show(str(problem))
+    """Print all problems, a line each, by file and line; warnings first, so that the output ends with the errors."""
+    listed = list(problems)
+    order = {path: i for i, path in enumerate(dict.fromkeys(problem.path for problem in listed))}
+    for problem in sorted(listed, key=lambda p: (p.is_error, order[p.path], p.line)):
+        if problem.is_error:
+            msg.fail(str(problem))
+        else:
+            msg.warn(str(problem))
 
 
 def show_files(format_: str) -> Callable[[Path], None]:

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Annotated, List
 
 import typer
-from wasabi import msg
 
 from . import _options as opt
 from ._app import app
+from ._printer import count, msg
 
 
 @app.command("convert", no_args_is_help=True)
@@ -53,12 +53,14 @@ def convert_cli(
     except DataError as err:
         opt.show_problems(err.problems)
         n_errors = sum(problem.is_error for problem in err.problems)
-        msg.fail(f"{n_errors} errors; {output} was not written", exits=1)
+        msg.fail(f"{count(n_errors, 'error')}; {output} was not written", exits=1)
         return
     except OSError as err:
         msg.fail(f"{output} could not be written: {err}", exits=1)
         return
     opt.show_problems(result.warnings)
-    msg.good(f"{output}: {result.docs:,} documents, {result.sents:,} sentences, {result.tokens:,} tokens")
+    numbers = ((result.docs, "document"), (result.sents, "sentence"), (result.tokens, "token"))
+    counts = ", ".join(count(n, noun) for n, noun in numbers)
+    msg.good(f"{output}: {counts}")
     if result.ents:
         msg.text("Entities: " + ", ".join(f"{label} {n:,}" for label, n in sorted(result.ents.items())))

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Annotated, Any, Dict, List, Optional, Sequence
 
 import typer
-from wasabi import msg
 
 from ..errors import Errors
 from ._app import app
+from ._printer import msg
 
 TEXTS = (
     "Ilse Marchetti left Porto on 3 May, but she didn't say why.",

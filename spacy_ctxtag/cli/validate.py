@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Dict, List
 
 import typer
-from wasabi import msg
 
 from . import _options as opt
 from ._app import app
+from ._printer import count, msg
 
 if TYPE_CHECKING:
     from ..data.statistics import SplitStatistics
@@ -55,7 +55,7 @@ def validate_cli(
     show_table(result.splits)
     n_errors = len(result.errors)
     n_warnings = len(result.problems) - n_errors
-    counts = f"{n_errors} errors, {n_warnings} warnings"
+    counts = f"{count(n_errors, 'error')}, {count(n_warnings, 'warning')}"
     if n_errors or (strict and n_warnings):
         msg.fail(counts, exits=1)
     msg.good(counts)

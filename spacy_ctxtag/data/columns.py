@@ -43,6 +43,7 @@ class _Document:
     meta: Dict[str, str] = field(default_factory=dict)
     sents: List[List[_Row]] = field(default_factory=list)
     is_marked: bool = True
+    has_rows: bool = False
 
 
 def read_columns(
@@ -91,8 +92,9 @@ def read_columns(
                 record.tags.extend(_unknown_as_empty(row.cells[pos_column]) for row in sent)
             if record.ents is not None:
                 _read_ents(record, record.ents, sent, tag_column, scheme, offset, path, problems)
-        if document.is_marked and not record.words:
-            problems.append(Problem(str(path), document.line, Errors.CT313.format(id=document.meta.get("id", ""))))
+        if not document.has_rows:
+            name = document.meta.get("id", path.stem)
+            problems.append(Problem(str(path), document.line, Errors.CT313.format(id=name)))
         records.append(record)
     if tag_set == "upos":
         for row in (row for document in documents for sent in document.sents for row in sent):
@@ -165,6 +167,7 @@ def _split_documents(
         elif cells:
             if not documents:
                 documents.append(_Document(number, is_marked=False))
+            documents[-1].has_rows = True
             rows.append(_Row(number, cells))
     if len(documents) > 1 and not documents[0].is_marked:
         problems.append(Problem(str(path), documents[0].line, Errors.CT340.format(line=documents[1].line)))
@@ -194,7 +197,7 @@ def _check_widths(
     """Report and remove the rows that have too few columns, not as many as most rows have, or an empty cell."""
     widths = Counter(len(row.cells) for document in documents for sent in document.sents for row in sent)
     usual = widths.most_common(1)[0][0] if widths else 0
-    needed = max(i + 1 if i >= 0 else -i for i in wanted)
+    needed = max(len(set(wanted)), *(i + 1 if i >= 0 else -i for i in wanted))
     name = "white space" if separator is None else repr(separator)
     if widths and usual < needed:
         problems.append(Problem(str(path), 0, Errors.CT341.format(needed=needed, met=usual, separator=name)))
@@ -203,9 +206,8 @@ def _check_widths(
             kept = []
             for row in sent:
                 if len(row.cells) != usual:
-                    message = Errors.CT342.format(
-                        expected=usual, met=len(row.cells), separator=name, line=_row_text(row.cells, separator)
-                    )
+                    met = repr((separator or " ").join(row.cells))
+                    message = Errors.CT342.format(expected=usual, met=len(row.cells), separator=name, line=met)
                     problems.append(Problem(str(path), row.line, message))
                 elif usual >= needed and not all(row.cells[column].strip() for column in wanted):
                     empty = next(column for column in wanted if not row.cells[column].strip())
@@ -216,18 +218,13 @@ def _check_widths(
         document.sents = [sent for sent in document.sents if sent]
 
 
-def _row_text(cells: List[str], separator: Optional[str]) -> str:
-    """The line again, for a message."""
-    return repr((separator or " ").join(cells))
-
-
 def _group(documents: List[_Document], n_sents: int) -> List[_Document]:
     """Cut a file without document marks into documents of `n_sents` sentences."""
     if len(documents) != 1 or documents[0].is_marked or not n_sents:
         return documents
     sents = documents[0].sents
     return [
-        _Document(sents[i][0].line, sents=sents[i : i + n_sents], is_marked=False)
+        _Document(sents[i][0].line, sents=sents[i : i + n_sents], is_marked=False, has_rows=True)
         for i in range(0, len(sents), n_sents)
     ]
 

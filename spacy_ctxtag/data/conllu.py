@@ -79,7 +79,7 @@ def read_conllu(path: Path, problems: List[Problem], *, n_sents: int = 1) -> Lis
     for line_number, meta, sents in documents:
         size = n_sents if n_sents and not has_marks else max(1, len(sents))
         if not sents:
-            problems.append(Problem(str(path), line_number, Errors.CT313.format(id=meta.get("id", ""))))
+            problems.append(Problem(str(path), line_number, Errors.CT313.format(id=meta.get("id", path.stem))))
         for i in range(0, len(sents), size):
             chunk = [sent for sent in sents[i : i + size] if not sent.is_broken]
             if chunk:

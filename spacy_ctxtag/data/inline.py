@@ -38,6 +38,7 @@ def read_inline(path: Path, problems: List[Problem], *, tag_set: str = "auto", h
     """
     records: List[Record] = []
     taggings: List[_Tagging] = []
+    attempted = set()  # documents with a line that was meant to be a sentence
     for number, line in read_lines(path, problems):
         if not line.strip(" \t"):
             continue
@@ -46,11 +47,12 @@ def read_inline(path: Path, problems: List[Problem], *, tag_set: str = "auto", h
             continue
         if not records:
             records.append(_new_record(number))
+        attempted.add(len(records) - 1)
         _read_sentence(line, number, records[-1], taggings, path, problems)
     _check_tags(taggings, path, problems, universal=tag_set != "xpos")
-    for record in records:
+    for i, record in enumerate(records):
         name = record.meta.get("id", path.stem)
-        if not record.words:
+        if i not in attempted:
             problems.append(Problem(str(path), record.line, Errors.CT313.format(id=name)))
         elif record.spaces:
             record.spaces[-1] = False

@@ -214,7 +214,7 @@ def _read_docbin(path: Path, problems: List[Problem], vocab: Vocab) -> Iterator[
     try:
         docs = DocBin().from_disk(path).get_docs(vocab)
     except Exception as err:  # zlib, msgpack and NumPy each have their own for bytes that are something else
-        problems.append(Problem(str(path), 0, Errors.CT309.format(reason=f"{type(err).__name__}: {err}")))
+        problems.append(Problem(str(path), 0, Errors.CT309.format(reason=f"{type(err).__name__}: {err}".rstrip("."))))
         return
     for doc in docs:
         yield doc, 0

@@ -27,7 +27,7 @@ def CharCNN(
     *,
     char_width: int = 24,
     rows: int = 2000,
-    windows: Sequence[int] = (1, 2),
+    windows: Sequence[int] = [1, 2],
     max_chars: int = 40,
     pieces: int = 3,
     dropout: float = 0.0,

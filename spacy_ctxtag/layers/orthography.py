@@ -35,8 +35,8 @@ OutT = List[Floats2d]
 def Orthography(
     width: int = 32,
     *,
-    attrs: Sequence[str] = ("PREFIX", "SUFFIX", "SHAPE"),
-    rows: Sequence[int] = (1000, 2000, 1000),
+    attrs: Sequence[str] = ["PREFIX", "SUFFIX", "SHAPE"],
+    rows: Sequence[int] = [1000, 2000, 1000],
     dropout: float = 0.0,
 ) -> Model[InT, OutT]:
     """Embed hashed lexical attributes (Weinberger et al. 2009; Miranda et al. 2022), and mix them with what FLAGS tell.

@@ -1,7 +1,7 @@
 """A pretended device: arrays that refuse to mix with NumPy, and Thinc Ops over them.
 
-There is no GPU in CI, so this stands in for CuPy. A `DeviceArray` wraps a NumPy array, is not one, and raises
-`DeviceError` where CuPy raises, or would silently go through the host: a NumPy function or a NumPy array meets it, a NumPy
+There is no GPU in CI, so this stands in for CuPy. A `DeviceArray` wraps a NumPy array, is not one, and raises a
+TypeError where CuPy raises, or would silently go through the host: a NumPy function or a NumPy array meets it, a NumPy
 array indexes it or is assigned to it. The ways across are the explicit ones: `ops.asarray`, `ops.to_numpy`, `.get()`,
 `ops.xp.asarray`, DLPack. It is stricter than CuPy in one way: NumPy functions that CuPy would take over are refused.
 
@@ -112,7 +112,21 @@ def _add_operators() -> None:
     def unary(name: str) -> Any:
         return lambda self: _wrap(getattr(self._host, name)())
 
-    for stem in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor", "lshift", "rshift"):
+    for stem in (
+        "add",
+        "sub",
+        "mul",
+        "truediv",
+        "floordiv",
+        "mod",
+        "pow",
+        "matmul",
+        "and",
+        "or",
+        "xor",
+        "lshift",
+        "rshift",
+    ):
         setattr(DeviceArray, f"__{stem}__", binary(f"__{stem}__"))
         setattr(DeviceArray, f"__r{stem}__", binary(f"__r{stem}__"))
         setattr(DeviceArray, f"__i{stem}__", in_place(f"__i{stem}__"))

@@ -1,4 +1,4 @@
-"""The contract of every layer that maps Docs to token vectors, as one table. Add a `Case` to have a layer driven by it."""
+"""The contract of every layer that maps Docs to token vectors, in one table: a `Case` more drives one more."""
 
 from typing import Any, Callable, List, NamedTuple, Sequence
 
@@ -76,7 +76,12 @@ CASES = [
     Case("fuse-gate", lambda: fuse([chars(5), spelling(3), chars(2)], "gate", width=4), 4),
     Case("fuse-add", lambda: fuse([chars(5), spelling(3)], "add", width=6), 6),
     Case("fuse-one", lambda: fuse([late(chars(5))], "gate", width=4), 4, True),
-    Case("features", lambda: build_features_v1(chars(5), chars(3), spelling(3), StaticVectors(2), width=8, dropout=0.0), 8, True),
+    Case(
+        "features",
+        lambda: build_features_v1(chars(5), chars(3), spelling(3), StaticVectors(2), width=8, dropout=0.0),
+        8,
+        True,
+    ),
     Case("features-alone", lambda: build_features_v1(chars(5)), 5),
 ]
 
@@ -158,7 +163,7 @@ def shapes(model: Model[Any, Any]) -> List[Any]:
 def test_initialize_without_sample_gives_same_shapes(case):
     model = case.build()
     if case.needs_sample:
-        with pytest.raises(ValueError, match="CT20[57]|sample|word vectors"):
+        with pytest.raises(ValueError, match=r"sample|word vectors"):
             model.initialize()
     else:
         assert shapes(model.initialize()) == shapes(build(case))
@@ -167,7 +172,7 @@ def test_initialize_without_sample_gives_same_shapes(case):
 @pytest.mark.parametrize("sample", [[], [[]]], ids=["no docs", "empty doc"])
 def test_initialize_with_sample_without_tokens_is_as_without(case, sample):
     if case.needs_sample:
-        with pytest.raises(ValueError, match="CT20[57]|sample|word vectors"):
+        with pytest.raises(ValueError, match=r"sample|word vectors"):
             case.build().initialize(X=make_docs(sample))
     else:
         assert case.build().initialize(X=make_docs(sample)).get_dim("nO") == case.width

@@ -1,0 +1,335 @@
+"""Accuracy of spacy-ctxtag beside its peers: same MiniLM weights, documents, batches and epochs for all, several seeds.
+
+    .venv/bin/python benchmarks/accuracy.py --data DIR
+
+DIR holds `wnut17/{train,dev,test}.tsv` and `wikigold/…` (word, tab, BIO tag; a blank line after each sentence) and
+`ud_ewt/{train,dev,test}.conllu`. The systems are in `systems/`, one a file. Every training is a process with a result
+file of its own in `work/`, so that what was cut off goes on where it stopped. When all are there, they are summed up in
+`results/accuracy.json`. The last epoch counts, no checkpoint is chosen, and test is scored once.
+
+The peers run in an environment of their own, which is made at the first run:
+
+    python -m venv .venv-peers && .venv-peers/bin/pip install -r benchmarks/requirements-peers.txt
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import venv
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from systems.common import HARNESS, Run, digest, environment, headline
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+WORK = HERE / "work" / "accuracy"
+RESULT = HERE / "results" / "accuracy.json"
+PEERS = ROOT / ".venv-peers"
+SPACY = ("benchmarks/systems/spacy_loop.py", "benchmarks/systems/upos_tagger.py")
+OURS = (
+    "spacy_ctxtag/tags.py",
+    *(f"spacy_ctxtag/{folder}" for folder in ("architectures", "components", "crf", "layers")),
+)
+GRID = (3e-5, 5e-5, 1e-4, 2e-4)  # what --tune tries
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A system: how it is called in the table, the module that runs it, the encoder's rate, the files it depends on."""
+
+    title: str
+    module: str
+    lr: float
+    sources: tuple[str, ...]
+
+    @property
+    def is_peer(self) -> bool:
+        return self.module != "ctx"
+
+
+SYSTEMS = {
+    "ctx": Kind("spacy-ctxtag", "ctx", 1e-4, (*SPACY, *OURS)),
+    "spacy_trf": Kind("spaCy on spacy-transformers", "spacy_trf", 5e-5, SPACY),
+    "hf_linear": Kind("Hugging Face, linear head", "hf_linear", 5e-5, ()),
+    "ctx-no-crf": Kind("… without the CRF", "ctx", 1e-4, (*SPACY, *OURS)),
+    "ctx-no-characters": Kind("… without characters", "ctx", 1e-4, (*SPACY, *OURS)),
+    "ctx-no-crf-no-characters": Kind("… without both", "ctx", 1e-4, (*SPACY, *OURS)),
+}
+CORPORA = {  # corpus: epochs, systems
+    "wnut17": (5, tuple(SYSTEMS)),
+    "wikigold": (8, ("ctx", "spacy_trf", "hf_linear")),
+    "ud_ewt": (2, ("ctx", "spacy_trf")),
+}
+
+
+# Running
+
+
+def key(run: Run) -> str:
+    """A hash of all that a result depends on: the settings, the texts, and the code of the system."""
+    kind = SYSTEMS[run.system]
+    paths = [ROOT / source for source in (f"benchmarks/systems/{kind.module}.py", *kind.sources)]
+    code = [path for p in paths for path in (sorted(p.rglob("*.py")) if p.is_dir() else [p])]
+    texts = [run.file(split) for split in ("train", run.scored)]
+    settings = json.dumps([HARNESS, {**asdict(run), "data": ""}])
+    return hashlib.sha256(f"{settings} {digest(*code)} {digest(*texts)}".encode()).hexdigest()[:12]
+
+
+def result_file(run: Run, folder: Path) -> Path:
+    return folder / f"{run.corpus}-{run.system}-{run.seed}-{run.scored}-{key(run)}.json"
+
+
+def execute(runs: list[Run], options: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
+    """Do what is not done yet, `options.jobs` at a time. RETURNS: the results, in the order of the runs."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [result_file(run, folder) for run in runs]
+    missing = [(run, file) for run, file in zip(runs, files, strict=True) if not file.exists()]
+    print(f"{len(runs)} trainings, {len(missing)} to do", flush=True)
+    threads = dict.fromkeys(
+        ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "BLIS_NUM_THREADS"), str(options.threads)
+    )
+    quiet = {"TOKENIZERS_PARALLELISM": "false", "TRANSFORMERS_VERBOSITY": "error", "HF_HUB_OFFLINE": "1"}
+
+    def train(job: tuple[Run, Path]) -> bool:
+        run, file = job
+        kind = SYSTEMS[run.system]
+        task = file.with_suffix(".task")
+        task.write_text(json.dumps(asdict(run)), encoding="utf8")
+        python = options.peer_python if kind.is_peer else sys.executable
+        command = [str(python), "-m", f"systems.{kind.module}", str(task), str(file)]
+        if subprocess.run(command, cwd=HERE, env={**os.environ, **threads, **quiet}, check=False).returncode:
+            print(f"{run.name}: failed", file=sys.stderr, flush=True)
+            return False
+        scores = json.loads(file.read_text(encoding="utf8"))["scores"]
+        done = sum(file.exists() for file in files)
+        line = "  ".join(f"{run.scored} {column} {headline(s):.2f}" for column, s in scores.items())
+        print(f"[{done}/{len(runs)}] {run.name}: {line}", flush=True)
+        return True
+
+    with ThreadPoolExecutor(options.jobs) as pool:
+        failures = [ok for ok in pool.map(train, missing) if not ok]
+    if failures:
+        raise SystemExit(f"{len(failures)} of {len(missing)} trainings failed; the others are kept")
+    return [json.loads(file.read_text(encoding="utf8")) for file in files]
+
+
+def tune(options: argparse.Namespace, folder: Path) -> tuple[dict[tuple[str, str], float], list[dict[str, Any]]]:
+    """Try the rates of GRID on dev, with the first seed. RETURNS: the best by corpus and system, and all scores."""
+    runs = [
+        replace(run, lr=lr, scored="dev", limit=options.tune_sentences or run.limit)
+        for run in plan(options, {})
+        if run.corpus in options.tune and run.seed == options.seeds[0] and not run.system.startswith("ctx-")
+        for lr in GRID
+    ]
+    tried, best = [], {}
+    for result in execute(runs, options, folder):
+        run = Run(**result["run"])
+        values = [headline(scores) for scores in result["scores"].values()]
+        tried.append({**asdict(run), "data": "", "dev": statistics.mean(values)})
+    for entry in sorted(tried, key=lambda entry: entry["dev"]):
+        best[entry["corpus"], entry["system"]] = entry["lr"]
+    print("\nRates tried on dev")
+    for corpus, system in best:
+        scores = [f"{t['lr']:g}: {t['dev']:.2f}" for t in tried if (t["corpus"], t["system"]) == (corpus, system)]
+        print(f"  {corpus:10} {system:10} {'   '.join(scores)}   best {best[corpus, system]:g}")
+    return best, tried
+
+
+def plan(options: argparse.Namespace, best: dict[tuple[str, str], float]) -> list[Run]:
+    """All trainings that are asked for. Seed by seed, so that what is there when one is cut off can be compared."""
+    return [
+        Run(
+            corpus=corpus,
+            system=system,
+            seed=seed,
+            epochs=options.epochs.get(corpus, CORPORA[corpus][0]),
+            batch_size=options.batch_size,
+            lr=options.lr.get(system) or best.get((corpus, system.partition("-")[0])) or SYSTEMS[system].lr,
+            data=str(options.data.resolve()),
+            limit=options.limit,
+            curve=options.curve,
+        )
+        for corpus in options.corpora
+        for seed in options.seeds
+        for system in CORPORA[corpus][1]
+        if system in options.systems
+    ]
+
+
+# Reporting
+
+
+class Summary:
+    """Results by corpus and system; `values` are one per seed."""
+
+    def __init__(self, results: list[dict[str, Any]]):
+        self.groups: dict[str, dict[str, list[dict[str, Any]]]] = {}
+        for result in results:
+            run = result["run"]
+            self.groups.setdefault(run["corpus"], {}).setdefault(run["system"], []).append(result)
+
+    def columns(self, corpus: str) -> list[str]:
+        """RETURNS: "ner", or "upos" and "xpos"."""
+        return list(next(iter(self.groups[corpus].values()))[0]["scores"])
+
+    def mean(self, corpus: str, system: str, column: str) -> float:
+        """RETURNS: mean F, or mean accuracy, in percent."""
+        return statistics.mean(headline(result["scores"][column]) for result in self.groups[corpus][system])
+
+    def spread(self, values: list[float]) -> str:
+        return f"{statistics.mean(values):6.2f}" + (f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else "")
+
+    def tables(self) -> Iterator[str]:
+        """One table a corpus: mean ± standard deviation over the seeds."""
+        for corpus, systems in self.groups.items():
+            first = next(iter(systems.values()))
+            fields = [
+                (f"{column} {name}", column, field)
+                for column in self.columns(corpus)
+                for name, field in (
+                    [("F", "f"), ("P", "p"), ("R", "r"), ("macro F", "macro_f")]
+                    if column == "ner"
+                    else [("accuracy", "accuracy"), ("sentences", "sentences")]
+                )
+            ]
+            yield f"\n{corpus}: test, {first[0]['run']['epochs']} epochs, {len(first)} seeds"
+            yield f"{'':30}" + "".join(f"{name:>18}" for name, _, _ in fields) + f"{'train s':>10}{'words/s':>10}"
+            for system, results in systems.items():
+                cells = [self.spread([r["scores"][column][field] for r in results]) for _, column, field in fields]
+                seconds = statistics.mean(r["train_seconds"] for r in results)
+                speed = statistics.mean(r["train_words_per_second"] for r in results)
+                title = SYSTEMS[system].title
+                yield f"{title:30}" + "".join(f"{cell:>18}" for cell in cells) + f"{seconds:10.0f}{speed:10.0f}"
+            if len(systems) == len(SYSTEMS):
+                yield from self.square(corpus)
+
+    def square(self, corpus: str) -> Iterator[str]:
+        """What the CRF and the characters bring, each alone and both."""
+        yield f"\n{corpus}: F by head and features\n{'':12}{'encoder alone':>16}{'+ characters':>16}"
+        for name, row in (
+            ("softmax", ("ctx-no-crf-no-characters", "ctx-no-crf")),
+            ("CRF", ("ctx-no-characters", "ctx")),
+        ):
+            yield f"{name:12}" + "".join(f"{self.mean(corpus, system, 'ner'):16.2f}" for system in row)
+
+    def claims(self) -> Iterator[dict[str, Any]]:
+        """Every mean of the tables; ours is ahead of each other one, by so much."""
+        for corpus, systems in self.groups.items():
+            for column in self.columns(corpus):
+                means = {system: round(self.mean(corpus, system, column), 4) for system in systems}
+                ours = means.pop("ctx")
+                yield claim(f"{corpus}.{column}.ctx", ours, at_least=max(means.values()))
+                for system, mean in means.items():
+                    yield claim(f"{corpus}.{column}.{system}", mean, at_most=ours)
+                    yield claim(f"{corpus}.{column}.ctx-over-{system}", round(ours - mean, 4), at_least=0)
+
+
+def claim(name: str, value: float, **bound: float) -> dict[str, Any]:
+    holds = value >= bound["at_least"] if "at_least" in bound else value <= bound["at_most"]
+    return {"claim": name, "value": value, **bound, "holds": holds}
+
+
+def record(results: list[dict[str, Any]], tried: list[dict[str, Any]]) -> dict[str, Any]:
+    """What `results/accuracy.json` holds."""
+    here = environment()
+    versions = {"ours": {}, "peers": {}}
+    settings, raw = {}, []
+    for result in results:
+        run = result["run"]
+        versions["peers" if SYSTEMS[run["system"]].is_peer else "ours"] = result["environment"]["versions"]
+        settings.setdefault(run["corpus"], {})[run["system"]] = result["settings"]
+        about = {name: value for name, value in result["environment"].items() if name != "versions"}
+        dropped = ("run", "environment", "settings", "predictions")
+        raw.append({**run, **about, **{k: v for k, v in result.items() if k not in dropped}, "data": ""})
+    return {
+        "date": here["date"],
+        "machine": here["machine"],
+        "load_average": here["load_average"],
+        "versions": versions,
+        "unit": "percent; mean over seeds of micro F over exact spans, or of accuracy over words, on test",
+        "systems": {name: kind.title for name, kind in SYSTEMS.items()},
+        "settings": settings,
+        "tuning": tried,
+        "raw": raw,
+        "claims": list(Summary(results).claims()),
+    }
+
+
+# The command line
+
+
+def make_peers(python: Path) -> None:
+    """Make the default environment of the peers, if it is not there."""
+    if python.exists() or python != PEERS / "bin" / "python":
+        return
+    print(f"Making {PEERS}: several minutes, about 2 GB", flush=True)
+    venv.create(PEERS, with_pip=True)
+    subprocess.run([python, "-m", "pip", "install", "-r", HERE / "requirements-peers.txt"], check=True)
+
+
+def pairs(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    return name, float(value)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    data = os.environ.get("CTXTAG_DATA")
+    add("--data", type=Path, default=data, required=not data, help="folder of the corpora (else $CTXTAG_DATA)")
+    add("--corpora", nargs="+", choices=CORPORA, default=list(CORPORA))
+    add("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
+    add("--seeds", nargs="+", type=int, default=[0, 1])
+    add("--epochs", nargs="+", type=pairs, default=[], metavar="CORPUS=N", help="instead of 5, 8 and 2")
+    add("--batch-size", type=int, default=16, help="sentences per update (default: 16)")
+    add("--lr", nargs="+", type=pairs, default=[], metavar="SYSTEM=RATE", help="peak rate of the encoder's weights")
+    add("--tune", nargs="+", choices=CORPORA, default=[], help=f"corpora on whose dev to choose the rate from {GRID}")
+    add("--tune-sentences", type=int, default=0, metavar="N", help="tune on the first N training sentences only")
+    add("--curve", action="store_true", help="score dev after every epoch, too")
+    add("--jobs", type=int, default=1, help="trainings at a time")
+    add("--threads", type=int, default=os.cpu_count(), help="threads of each training")
+    add("--peer-python", type=Path, default=PEERS / "bin" / "python", help="interpreter of the peers' environment")
+    add("--quick", action="store_true", help="48 sentences, one epoch, one seed: to see that it runs; nothing is kept")
+    options = parser.parse_args()
+    absent = [corpus for corpus in options.corpora if not (options.data / corpus).is_dir()]
+    if absent:
+        parser.error(
+            f"{options.data} has no folder {', '.join(absent)}; give --data or leave corpora out with --corpora"
+        )
+    options.peer_python = options.peer_python.absolute()
+    options.epochs = {corpus: int(value) for corpus, value in options.epochs}
+    options.lr = dict(options.lr)
+    options.limit = 0
+    if options.quick:
+        options.limit, options.seeds, options.epochs, options.tune_sentences = 48, [0], dict.fromkeys(CORPORA, 1), 48
+    return options
+
+
+def main() -> None:
+    options = parse()
+    make_peers(options.peer_python)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) if options.quick else WORK
+        best, tried = tune(options, folder) if options.tune else ({}, [])
+        results = execute(plan(options, best), options, folder)
+    print("\n".join(Summary(results).tables()))
+    complete = set(options.corpora) == set(CORPORA) and set(options.systems) == set(SYSTEMS) and len(options.seeds) > 1
+    if options.quick or not complete:
+        print(f"\n{RESULT.name} is written by a full run only: all corpora, all systems, at least two seeds")
+        return
+    RESULT.parent.mkdir(exist_ok=True)
+    RESULT.write_text(json.dumps(record(results, tried), indent=1) + "\n", encoding="utf8")
+    print(f"\nWrote {RESULT}")
+
+
+if __name__ == "__main__":
+    main()

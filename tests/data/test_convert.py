@@ -1,0 +1,155 @@
+import pytest
+from data_helpers import codes, ents
+from spacy.tokens import DocBin
+
+from spacy_ctxtag.data.convert import convert, write_docbin
+from spacy_ctxtag.data.records import DataError
+from spacy_ctxtag.data.sources import ReadOptions, guess_format
+
+INLINE = "# doc = a\n# domain = web\n[LOC Rome/PROPN]\n[- x/NOUN]\n\n# doc = b\ny/X\n"
+
+
+def read_back(nlp, path):
+    return list(DocBin().from_disk(path).get_docs(nlp.vocab))
+
+
+def test_convert_keeps_documents_sentences_and_metadata(nlp, tmp_path):
+    (tmp_path / "a.txt").write_text(INLINE)
+    result = convert([tmp_path / "a.txt"], tmp_path / "new" / "out.spacy", nlp)
+    assert (result.docs, result.sents, result.tokens, dict(result.ents)) == (2, 3, 3, {"LOC": 1})
+    first, _second = read_back(nlp, tmp_path / "new" / "out.spacy")
+    assert [token.is_sent_start for token in first] == [True, True]
+    assert [token.ent_iob for token in first] == [3, 0]
+    assert [token.pos_ for token in first] == ["PROPN", "NOUN"]
+    assert first.user_data["ctx"]["id"] == "a"
+    assert first.user_data["ctx"]["domain"] == "web"
+    assert first.user_data["ctx"]["source"] == (tmp_path / "a.txt").as_posix()
+
+
+def test_convert_merges_files_of_all_formats_and_its_own_output(nlp, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.txt").write_text(INLINE)
+    (folder / "b.tsv").write_text("Oslo\tB-LOC\n")
+    (folder / "c.jsonl").write_text('{"text": "Kiel", "entities": [[0, 4, "LOC"]]}')
+    (folder / "d.conllu").write_text("\t".join(["1", "a", "a", "X", "_", "_", "0", "root", "_", "_"]) + "\n")
+    (folder / ".hidden.txt").write_text("[")
+    convert([folder], tmp_path / "one.spacy", nlp)
+    result = convert([tmp_path / "one.spacy"], tmp_path / "two.spacy", nlp)
+    assert result.docs == 5
+    docs = read_back(nlp, tmp_path / "two.spacy")
+    assert [doc.user_data["ctx"]["id"] for doc in docs] == ["a", "b", "b-1", "c-1", "d-1"]
+    assert [ents(doc) for doc in docs] == [[(0, 1, "LOC")], [], [(0, 1, "LOC")], [(0, 1, "LOC")], []]
+    assert docs[2].has_unknown_spaces
+    assert docs[4].has_annotation("DEP")
+
+
+def test_convert_into_its_input_folder_does_not_read_its_output(nlp, tmp_path):
+    (tmp_path / "a.txt").write_text(INLINE)
+    output = tmp_path / "out.spacy"
+    assert convert([tmp_path], output, nlp).docs == convert([tmp_path], output, nlp).docs == 2
+
+
+def test_convert_gives_the_same_bytes(nlp, tmp_path):
+    (tmp_path / "a.txt").write_text(INLINE)
+    for name in ("one", "two"):
+        convert([tmp_path / "a.txt"], tmp_path / f"{name}.spacy", nlp)
+    assert (tmp_path / "one.spacy").read_bytes() == (tmp_path / "two.spacy").read_bytes()
+
+
+def test_convert_lists_the_problems_of_all_files_and_writes_nothing(nlp, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.txt").write_text("# doc = a\nx]\n\n# doc = b\n[LOC y\n")
+    (folder / "b.jsonl").write_text("{\n")
+    (folder / "c.spacy").write_bytes(b"nothing")
+    output = tmp_path / "out" / "out.spacy"
+    with pytest.raises(DataError, match="CT300") as caught:
+        convert([folder, tmp_path / "none.txt"], output, nlp)
+    expected = [("CT305", 0), ("CT319", 2), ("CT321", 5), ("CT360", 1), ("CT309", 0)]
+    assert codes(caught.value.problems) == expected
+    assert all(code in str(caught.value) for code, _ in expected)
+    assert not output.parent.exists()
+
+
+def test_convert_leaves_an_existing_output_as_it_was(nlp, tmp_path):
+    (tmp_path / "a.txt").write_text("# doc = a\nx]\n")
+    output = tmp_path / "out.spacy"
+    output.write_bytes(b"old")
+    with pytest.raises(DataError, match="CT319"):
+        convert([tmp_path / "a.txt"], output, nlp)
+    assert output.read_bytes() == b"old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "out.spacy"]
+
+
+def test_write_docbin_leaves_nothing_half_written(tmp_path, monkeypatch):
+    output = tmp_path / "out.spacy"
+    output.write_bytes(b"old")
+
+    def fail(*args):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("os.replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        write_docbin(DocBin(), output)
+    assert [path.name for path in tmp_path.iterdir()] == ["out.spacy"]
+    assert output.read_bytes() == b"old"
+
+
+@pytest.mark.parametrize(
+    ("names", "output", "code"),
+    [
+        (["a.txt"], "out.json", "CT371"),
+        (["out.spacy"], "out.spacy", "CT372"),
+        (["a.txt", "a.txt"], "out.spacy", "CT307"),
+        (["empty"], "out.spacy", "CT306"),
+        ([], "out.spacy", "CT373"),
+        (["b.jsonl"], "out.spacy", "CT308"),
+    ],
+)
+def test_convert_reports_wrong_inputs_and_outputs(nlp, tmp_path, names, output, code):
+    (tmp_path / "a.txt").write_text(INLINE)
+    (tmp_path / "b.jsonl").write_text('{"text": "x", "answer": "reject"}')
+    (tmp_path / "empty").mkdir()
+    if names == ["out.spacy"]:
+        (tmp_path / "out.spacy").write_bytes(b"old")
+    with pytest.raises(DataError, match=code):
+        convert([tmp_path / name for name in names], tmp_path / output, nlp)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.spacy", "", "spacy"),
+        ("a.JSONL", "", "jsonl"),
+        ("a.conllu", "", "conllu"),
+        ("a.iob2", "", "columns"),
+        ("a.txt", INLINE, "inline"),
+        ("a.txt", "# doc = a\nRome B-LOC\nx O\n\ny O\n", "columns"),
+        ("a.txt", "-DOCSTART- -X- O O\n\nRome NNP I-NP I-LOC\n", "columns"),
+        ("a.txt", "Rome\tX\n", "columns"),
+        ("a.txt", '{"text": "x"}\n', "jsonl"),
+        ("a.xyz", "\t".join("1234567890") + "\n", "conllu"),
+        ("a.txt", "", "inline"),
+    ],
+)
+def test_guess_format_looks_at_suffix_and_content(tmp_path, name, content, expected):
+    (tmp_path / name).write_text(content)
+    assert guess_format(tmp_path / name) == expected
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"format": "x"},
+        {"scheme": "x"},
+        {"tag_set": "x"},
+        {"on_misaligned": "x"},
+        {"n_sents": -1},
+        {"separator": ""},
+        {"formt": "inline"},
+    ],
+)
+def test_read_options_names_what_is_possible(values):
+    with pytest.raises(ValueError, match=r"CT304.*Expected"):
+        ReadOptions.from_dict(values)

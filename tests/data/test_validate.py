@@ -1,0 +1,114 @@
+import pytest
+from data_helpers import codes
+from spacy.tokens import Doc, DocBin
+
+from spacy_ctxtag.data.statistics import SplitStatistics, conflicting_mentions, unseen_share
+from spacy_ctxtag.data.validate import validate
+
+LONG = "[LOC Rome] is a very old town"
+
+
+@pytest.fixture
+def check(nlp, tmp_path):
+    """Write splits, given as contents of files or as Docs, and validate them."""
+
+    def run(**splits):
+        paths = {}
+        for name, content in splits.items():
+            is_text = isinstance(content, str)
+            paths[name] = [tmp_path / f"{name}.{'txt' if is_text else 'spacy'}"]
+            if is_text:
+                paths[name][0].write_text(content)
+            else:
+                DocBin(store_user_data=True, docs=content).to_disk(paths[name][0])
+        return validate(paths, nlp)
+
+    return run
+
+
+def test_validate_finds_nothing_in_good_data(check):
+    result = check(train=f"# doc = a\n{LONG}\n# doc = b\n[LOC Kiel] too\n", test="# doc = c\n[LOC Oslo]\n")
+    assert result.problems == []
+    assert [split.docs for split in result.splits] == [2, 1]
+
+
+def test_validate_reports_documents_without_annotation_or_text(check, nlp):
+    docs = [Doc(nlp.vocab, words=["x"], user_data={"ctx": {"id": "n", "source": "y.txt", "line": 3}})]
+    docs += [Doc(nlp.vocab, words=[" "]), Doc(nlp.vocab)]
+    result = check(train=docs)
+    assert codes(result.errors) == [("CT380", 0), ("CT381", 0), ("CT381", 0)]
+    assert "(document 'n' from y.txt:3)" in result.errors[0].message
+    assert result.errors[0].path.endswith("train.spacy")
+
+
+def test_validate_reports_white_space_at_the_edge_of_an_entity(check, nlp):
+    doc = Doc(nlp.vocab, words=["in", "\n", "Rome"], ents=["O", "B-LOC", "I-LOC"])
+    (error,) = check(train=[doc]).errors
+    assert "CT382" in error.message
+    assert "(document 'train-1', token 1, character 3)" in error.message
+
+
+def test_validate_reports_a_text_in_two_splits_with_file_and_line(check):
+    result = check(train=f"# doc = a\n{LONG}\n", test=f"# doc = b\nx\n\n# doc = c\n{LONG.upper()}\n")
+    assert codes(result.errors) == [("CT383", 4)]
+    assert "train.txt:1" in result.errors[0].message
+    assert "'c'" in result.errors[0].message
+
+
+def test_validate_warns_of_repeated_short_texts_and_repeats_inside_a_split(check):
+    content = f"# doc = a\n{LONG}\n\n# doc = b\n{LONG}\n\n# doc = c\nThanks !\n"
+    result = check(train=content, test="# doc = d\nThanks !\n")
+    assert result.errors == []
+    assert codes(result.problems, is_error=False)[:2] == [("CW303", 4), ("CW303", 1)]
+
+
+def test_validate_warns_of_sentences_in_two_splits(check):
+    result = check(train=f"# doc = a\n{LONG}\nx\n", test=f"# doc = b\ny\n{LONG}\n")
+    assert codes(result.problems) == []
+    (warning,) = [problem for problem in result.problems if "CW304" in problem.message]
+    assert "token 1, character 2" in warning.message
+    assert warning.line == 1
+
+
+def test_validate_warns_of_entities_over_sentence_borders_and_missing_tags(check, nlp):
+    doc = Doc(
+        nlp.vocab, words=["a", "b"], ents=["B-X", "I-X"], sent_starts=[True, True], tags=["T", ""], user_data={}
+    )
+    found = codes(check(train=[doc]).problems, is_error=False)
+    assert [code for code, _ in found] == ["CW301", "CW302", "CW305"]
+
+
+def test_validate_warns_of_labels_that_cannot_be_learnt_or_measured(check):
+    result = check(
+        train="# doc = a\n[ORG A] [ORG B] [LOC C] [LOC D]\n", test="# doc = b\n[LOC E] [TYPO F] [NEW G] [NEW H]\n"
+    )
+    messages = [problem.message for problem in result.problems]
+    assert [message[1:6] for message in messages] == ["CW306", "CW307", "CW305", "CW306"]
+    assert ["NEW" in messages[0], "ORG" in messages[1], "TYPO" in messages[2]] == [True, True, True]
+
+
+def test_validate_counts_mentions_with_conflicting_labels(check):
+    result = check(train="# doc = a\n[LOC Lyon] [LOC Lyon] [ORG Lyon] [ORG Kiel]\n")
+    (warning,) = result.problems
+    assert "1 mentions" in warning.message
+    assert "'Lyon' LOC 2, ORG 1" in warning.message
+
+
+def test_validate_lists_problems_of_reading_with_the_others(check):
+    result = check(train="# doc = a\n[LOC x\n\n# doc = b\ny\n", test="# doc = c\nz]\n")
+    assert codes(result.problems) == [("CT321", 2), ("CT319", 2)]
+
+
+def test_validate_without_any_document(nlp):
+    assert codes(validate({}, nlp).problems) == [("CT373", 0)]
+
+
+def test_statistics_counts_and_compares(nlp):
+    train, other = SplitStatistics("train"), SplitStatistics("test")
+    train.add(Doc(nlp.vocab, words=["a", "b"], ents=["B-X", "B-Y"], sent_starts=[True, True], tags=["T", ""]), "web")
+    other.add(Doc(nlp.vocab, words=["a", "b", "c", "a"], ents=["B-X", "B-X", "", "B-X"]))
+    assert (train.docs, train.sents, train.tokens, train.tagged, train.domains["web"]) == (1, 2, 2, 1, 1)
+    assert (other.sents, other.unknown, other.ents["X"]) == (0, 1, 3)
+    assert unseen_share(train, other) == pytest.approx(1 / 3)
+    assert unseen_share(train, SplitStatistics("dev")) == 0.0
+    assert conflicting_mentions([train, other]) == {"b": {"Y": 1, "X": 1}}
