@@ -48,7 +48,7 @@ check: $(STAMP)  ## lint, format, types, layering, and the figures that the docu
 	$(BIN)/python benchmarks/check_claims.py
 
 docs: $(STAMP)  ## build the documentation into site/
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "Open site/index.html"
 
 bench: $(STAMP)  ## run every benchmark (ARGS=--quick only sees that they run, and keeps nothing)

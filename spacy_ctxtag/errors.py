@@ -136,15 +136,6 @@ class Errors(metaclass=_WithCodes):
         "vectors in [initialize.vectors], or leave the layer out."
     )
 
-    # CT5xx: command line
-    CT500 = "There is no tokenizer for the language {lang!r}: {reason}"
-    CT501 = "{path} is no model package. Expected a .whl or .tar.gz, or a folder below which a .whl is: run spacy package."
-    CT502 = "{what}: exit code {code}. What it printed stands above."
-    CT503 = "{folder} is not empty and no virtual environment. Name another folder, or a new one."
-    CT504 = "The model could not be loaded and used with the network off:\n{reason}"
-    CT505 = "The network was used: {attempt}. Save the model with all it needs, then package it again."
-    CT506 = "The model found no entity and no tag in {n} texts. Was it trained? Other texts: --texts FILE."
-
     # CT3xx: data
     CT300 = "Nothing was written or used. Errors in the data: {n}. Correct them in the sources:\n{problems}"
     CT301 = "The file cannot be read: {reason}."
@@ -243,6 +234,15 @@ class Errors(metaclass=_WithCodes):
     CT381 = "The document holds no text. Leave it out."
     CT382 = "Entity {text!r} ({label}) begins or ends with white space. Move its borders to the words."
     CT383 = "The text stands in {split} and in {other}, at {place}: {text!r}. Take it out of one of them."
+
+    # CT5xx: command line
+    CT500 = "There is no tokenizer for the language {lang!r}: {reason}"
+    CT501 = "{path} is no model package. Expected a .whl or .tar.gz, or a folder with a .whl in it: run spacy package."
+    CT502 = "{what}: exit code {code}. What it printed stands above."
+    CT503 = "{folder} is not empty and no virtual environment. Name another folder, or a new one."
+    CT504 = "The model could not be loaded and used with the network off:\n{reason}"
+    CT505 = "The network was used: {attempt}. Save the model with all it needs, then package it again."
+    CT506 = "The model found no entity and no tag in {n} texts. Was it trained? Other texts: --texts FILE."
 
 
 class Warnings(metaclass=_WithCodes):

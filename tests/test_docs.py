@@ -1,8 +1,8 @@
 """The documentation does what it says: its code runs, its configs build, the commands that it names exist.
 
 - The ```python blocks of a page are one program, run from top to bottom in an empty folder.
-- A ```ini block is a config, or a part of one, which is then laid over the defaults of the components that it names. The
-  pipeline is built from it; nothing is downloaded for that.
+- A ```ini block is a config, or a part of one, which is then laid over the defaults of the components that it names.
+  The pipeline is built from it; nothing is downloaded for that.
 - A ```bash block is a list of commands. They are not run; that they exist, with their options, is checked.
 """
 

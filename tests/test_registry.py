@@ -42,16 +42,19 @@ SNAPSHOT = [
     "spacy_architectures: spacy-ctxtag.NER.v1",
     "spacy_architectures: spacy-ctxtag.Tagger.v1",
     "spacy_callbacks: spacy-ctxtag.Requirements.v1",
+    "spacy_cli: ctx",
     "spacy_factories: ctx_cleaner",
     "spacy_factories: ctx_encoder",
     "spacy_factories: ctx_ner",
     "spacy_factories: ctx_tagger",
     "spacy_misc: spacy-ctxtag.Backbone.v1",
     "spacy_misc: spacy-ctxtag.MiniLM.v1",
+    "spacy_readers: spacy-ctxtag.Corpus.v1",
     "spacy_scorers: spacy-ctxtag.ner_scorer.v1",
     "spacy_scorers: spacy-ctxtag.tagger_scorer.v1",
     "thinc_layers: spacy-ctxtag.CharCNN.v1",
     "thinc_layers: spacy-ctxtag.Orthography.v1",
+    "thinc_layers: spacy-ctxtag.StaticVectors.v1",
 ]
 
 ROOT = Path(__file__).parents[1]

@@ -144,12 +144,9 @@ def spans_of(tags: list[str]) -> list[tuple[int, int, str]]:
 
 
 def prf(hits: int, predicted: int, gold: int) -> dict[str, float]:
-    """Precision, recall and F in percent."""
-    return {
-        "p": 100 * hits / predicted if predicted else 0.0,
-        "r": 100 * hits / gold if gold else 0.0,
-        "f": 200 * hits / (predicted + gold) if predicted + gold else 0.0,
-    }
+    """Precision, recall and F in percent; 0 where there is nothing to divide by."""
+    pairs = {"p": (hits, predicted), "r": (hits, gold), "f": (2 * hits, predicted + gold)}
+    return {name: round(100 * part / max(1, whole), 4) for name, (part, whole) in pairs.items()}
 
 
 def score_entities(gold: list[list[str]], predicted: list[list[str]]) -> dict[str, Any]:
@@ -162,14 +159,17 @@ def score_entities(gold: list[list[str]], predicted: list[list[str]]) -> dict[st
     types = sorted(counts["gold"] | counts["predicted"])
     per_type = {t: prf(*(counts[name][t] for name in counts)) | {"gold": counts["gold"][t]} for t in types}
     micro = prf(*(counts[name].total() for name in counts))
-    return micro | {"macro_f": sum(s["f"] for s in per_type.values()) / max(1, len(types)), "per_type": per_type}
+    macro_f = sum(s["f"] for s in per_type.values()) / max(1, len(types))
+    return micro | {"macro_f": round(macro_f, 4), "per_type": per_type}
 
 
 def score_tags(gold: list[list[str]], predicted: list[list[str]]) -> dict[str, float]:
     """Accuracy over words and over whole sentences, in percent."""
     right = [[g == p for g, p in zip(*pair, strict=True)] for pair in zip(gold, predicted, strict=True)]
-    words = sum(map(len, right))
-    return {"accuracy": 100 * sum(map(sum, right)) / words, "sentences": 100 * sum(map(all, right)) / len(right)}
+    return {
+        "accuracy": round(100 * sum(map(sum, right)) / sum(map(len, right)), 4),
+        "sentences": round(100 * sum(map(all, right)) / len(right), 4),
+    }
 
 
 def score(gold: list[Sentence], predicted: list[Tags]) -> dict[str, Any]:

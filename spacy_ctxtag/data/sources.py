@@ -127,7 +127,7 @@ def guess_format(path: Path) -> str:
         head = handle.read(20_000).decode("utf8", errors="replace")
     lines = [line for line in head.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")[:200] if line.strip()]
     lines = [line for line in lines if not line.startswith(("# ", "-DOCSTART-"))][:-1] or lines
-    if lines and all(line.lstrip().startswith(("{", "[\"")) for line in lines):
+    if lines and all(line.lstrip().startswith(("{", '["')) for line in lines):
         return "jsonl"
     if lines and all(line.count("\t") == 9 for line in lines):
         return "conllu"

@@ -40,6 +40,8 @@ class Backbone:
         RAISES (ValueError): CT002 when they cannot be found, CT003 when they are not the expected ones.
         """
         path = self._installed() or self._local() or self._download()
+        if not (path / "config.json").is_file():
+            raise ValueError(Errors.CT002.format(name=self.name, extra="", error=f"there is no config.json in {path}"))
         weights = path / "model.safetensors"
         if self.sha256 is not None:
             got = _sha256(weights) if weights.is_file() else "no model.safetensors"

@@ -1,9 +1,9 @@
-"""From Docs to word pieces: tokenize whole texts, align them to spaCy's tokens, cut them into windows, sort into buckets.
+"""From Docs to word pieces: tokenize whole texts, align them to spaCy's tokens, cut them into windows.
 
-All of it is NumPy on the host. Nothing is truncated, and texts that look like special tokens ("[SEP]") are plain text.
+All of it is NumPy on the host. Nothing is truncated, and texts that look like special pieces ("[SEP]") are plain text.
 """
 
-from typing import Any, List, NamedTuple, Sequence, Tuple
+from typing import Any, List, NamedTuple, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,24 +39,22 @@ class Pieces(NamedTuple):
     n_tokens: int
 
 
-class Bucket(NamedTuple):
-    """Windows of like length, padded to one matrix.
+def only_text(tokenizer: Any) -> Any:
+    """Make a fast tokenizer read texts as they are: no padding and no truncation, which a tokenizer.json may switch on,
+    and no special piece for what a text spells ("[SEP]"). To be done again to a copy: it does not keep all of it.
 
-    ids (N, P): pieces with special pieces and padding.
-    mask (N, P): 1 where a piece is real.
-    source (E,): offsets into the flattened (N · P) matrix of the pieces that vectors are taken from.
-    token (E,): the tokens of the batch that they go to.
+    RETURNS (Any): The same tokenizer.
     """
-
-    ids: Ints
-    mask: Ints
-    source: Ints
-    token: Ints
+    backend = tokenizer.backend_tokenizer
+    backend.no_padding()
+    backend.no_truncation()
+    backend.encode_special_tokens = True
+    return tokenizer
 
 
 def read_specials(tokenizer: Any) -> Specials:
     """Read the special pieces off the encoding of a one-letter text, the one way that every tokenizer shares."""
-    encoding = _backend(tokenizer).encode("a", add_special_tokens=True)
+    encoding = tokenizer.backend_tokenizer.encode("a", add_special_tokens=True)
     special = np.asarray(encoding.special_tokens_mask, dtype=bool)
     inner = np.flatnonzero(~special)
     before, after = (inner[0], inner[-1] + 1) if len(inner) else ((len(special) + 1) // 2,) * 2
@@ -67,10 +65,11 @@ def read_specials(tokenizer: Any) -> Specials:
 def tokenize(docs: Sequence[Doc], tokenizer: Any, *, capacity: int, overlap: int) -> Pieces:
     """Tokenize the texts of Docs into pieces, aligned and cut into windows.
 
+    tokenizer (Any): A fast tokenizer that `only_text` has seen.
     capacity (int): Pieces that fit into a window beside the special ones.
     overlap (int): Pieces that neighbouring windows share.
     """
-    encodings = _backend(tokenizer).encode_batch([doc.text for doc in docs], add_special_tokens=False)
+    encodings = tokenizer.backend_tokenizer.encode_batch([doc.text for doc in docs], add_special_tokens=False)
     ids: List[Ints] = []
     pairs: List[Alignment] = []
     windows: List[Windows] = []
@@ -87,58 +86,18 @@ def tokenize(docs: Sequence[Doc], tokenizer: Any, *, capacity: int, overlap: int
         first_piece += len(offsets)
         first_token += len(doc)
     return Pieces(
-        _join(ids),
+        _without_specials(_join(ids), tokenizer),
         Alignment(_join([pair.piece for pair in pairs]), _join([pair.token for pair in pairs])),
         Windows(*(_join([window[i] for window in windows]) for i in range(4))),
         first_token,
     )
 
 
-def make_buckets(pieces: Pieces, specials: Specials, *, max_pieces: int) -> List[Bucket]:
-    """Sort the windows by length and pack them into padded matrices of at most `max_pieces` (or one window)."""
-    margin = len(specials.prefix) + len(specials.suffix)
-    length = pieces.windows.end - pieces.windows.start + margin  # (N,)
-    order = np.argsort(-length, kind="stable")
-    buckets = []
-    at = 0
-    while at < len(order):
-        longest = int(length[order[at]])
-        rows = order[at : at + max(1, max_pieces // longest)]
-        buckets.append(_make_bucket(pieces, specials, rows, longest))
-        at += len(rows)
-    return buckets
-
-
-def _make_bucket(pieces: Pieces, specials: Specials, rows: Ints, longest: int) -> Bucket:
-    start, end, core_start, core_end = (edge[rows] for edge in pieces.windows)
-    size = end - start  # (N,)
-    n_prefix = len(specials.prefix)
-    column = np.arange(longest) - n_prefix  # (P,) offset into the window's own pieces
-    inside = (column[None, :] >= 0) & (column[None, :] < size[:, None])  # (N, P)
-    ids = np.full((len(rows), longest), specials.pad, dtype="int64")
-    ids[inside] = pieces.ids[(start[:, None] + column[None, :])[inside]]
-    ids[:, :n_prefix] = specials.prefix
-    for nth, special in enumerate(specials.suffix):
-        ids[np.arange(len(rows)), n_prefix + size + nth] = special
-    mask = (np.arange(longest)[None, :] < (size + n_prefix + len(specials.suffix))[:, None]).astype("int64")
-    # The pairs of a window's core lie side by side, since they are sorted by piece.
-    low = np.searchsorted(pieces.alignment.piece, core_start)
-    high = np.searchsorted(pieces.alignment.piece, core_end)
-    row, pair = _ranges(low, high)
-    source = row * longest + n_prefix + pieces.alignment.piece[pair] - start[row]
-    return Bucket(ids, mask, source, pieces.alignment.token[pair])
-
-
-def _ranges(low: Ints, high: Ints) -> Tuple[Ints, Ints]:
-    """RETURNS (Tuple): For every number in every range [low, high): the range's index, and the number."""
-    count = high - low
-    row = np.repeat(np.arange(len(low)), count)
-    return row, np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count) + low[row]
+def _without_specials(ids: Ints, tokenizer: Any) -> Ints:
+    """Replace special pieces by the unknown one: a Unigram vocabulary holds "</s>" as a piece like any other."""
+    unknown = tokenizer.unk_token_id
+    return ids if unknown is None else np.where(np.isin(ids, tokenizer.all_special_ids), unknown, ids)
 
 
 def _join(arrays: List[Ints]) -> Ints:
     return np.concatenate(arrays) if arrays else np.zeros((0,), dtype="int64")
-
-
-def _backend(tokenizer: Any) -> Any:
-    return tokenizer.backend_tokenizer

@@ -32,9 +32,10 @@ def plan_windows(n_pieces: int, borders: Ints, *, capacity: int, overlap: int) -
 
     n_pieces (int): Pieces of the text, P.
     borders (Ints): Sorted offsets of the pieces at which a token begins. A core ends on one of them, except inside a
-        token longer than half the overlap, which is cut.
+        token of more pieces than half the overlap, or than a window has beside its overlap, which is cut.
     capacity (int): Pieces that fit into one window, special pieces not counted.
-    overlap (int): Pieces that two neighbouring windows both read, at least.
+    overlap (int): Pieces that two neighbouring windows both read, at least (one less where it is odd): half of them on
+        each side of the border between their cores.
     RETURNS (Windows): At least one window when there are pieces; none when there are none.
     RAISES (ValueError): CT001 when the windows could not advance.
     """
@@ -47,10 +48,13 @@ def plan_windows(n_pieces: int, borders: Ints, *, capacity: int, overlap: int) -
         zero, whole = np.zeros((1,), dtype="int64"), np.full((1,), n_pieces, dtype="int64")
         return Windows(zero, whole, zero, whole)
     context = overlap // 2
-    n_windows = -(-(n_pieces - overlap) // (capacity - overlap))
+    largest = capacity - 2 * context  # pieces of an inner core
+    longest_token = int(np.diff(borders, prepend=0, append=n_pieces).max())
+    most = min(context, largest - 1, longest_token - 1)  # that a core's border moves back, so that much is kept free
+    n_windows = -(-(n_pieces - 2 * context) // (largest - most))
     step = (n_pieces - 2 * context) / n_windows  # the first and the last core own their outer context too
     ideal = np.floor(context + step * np.arange(1, n_windows)).astype("int64")
-    inner = _snap(ideal, borders, most=context)
+    inner = _snap(ideal, borders, most=most)
     core_start = np.concatenate([[0], inner]).astype("int64")
     core_end = np.concatenate([inner, [n_pieces]]).astype("int64")
     start = np.clip(core_start - (capacity - (core_end - core_start)) // 2, 0, n_pieces - capacity)

@@ -71,9 +71,7 @@ def test_validate_warns_of_sentences_in_two_splits(check):
 
 
 def test_validate_warns_of_entities_over_sentence_borders_and_missing_tags(check, nlp):
-    doc = Doc(
-        nlp.vocab, words=["a", "b"], ents=["B-X", "I-X"], sent_starts=[True, True], tags=["T", ""], user_data={}
-    )
+    doc = Doc(nlp.vocab, words=["a", "b"], ents=["B-X", "I-X"], sent_starts=[True, True], tags=["T", ""], user_data={})
     found = codes(check(train=[doc]).problems, is_error=False)
     assert [code for code, _ in found] == ["CW301", "CW302", "CW305"]
 
@@ -90,7 +88,7 @@ def test_validate_warns_of_labels_that_cannot_be_learnt_or_measured(check):
 def test_validate_counts_mentions_with_conflicting_labels(check):
     result = check(train="# doc = a\n[LOC Lyon] [LOC Lyon] [ORG Lyon] [ORG Kiel]\n")
     (warning,) = result.problems
-    assert "1 mentions" in warning.message
+    assert "[CW308] 1 mentions" in warning.message
     assert "'Lyon' LOC 2, ORG 1" in warning.message
 
 

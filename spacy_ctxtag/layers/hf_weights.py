@@ -1,0 +1,87 @@
+"""Read and write the folder of a Hugging Face encoder: `config.json`, weights, and the files of a fast tokenizer.
+
+Loading is strict, offline and silent, and moves no random numbers of a training run.
+"""
+
+import contextlib
+from pathlib import Path
+from typing import Any, Dict, Iterator
+
+from ..errors import Errors
+from .pieces import only_text
+
+
+def load_module(path: Path) -> Any:
+    """Load an encoder in 32-bit floats, ready for prediction. Weights of heads that are not built are left over.
+
+    RETURNS (torch.nn.Module): The encoder.
+    RAISES (ValueError): CT005 when weights are missing or do not fit, CT007 for an encoder-decoder.
+    """
+    from transformers import AutoConfig, AutoModel
+
+    config = AutoConfig.from_pretrained(path, local_files_only=True)
+    if getattr(config, "is_encoder_decoder", False):
+        raise ValueError(Errors.CT007.format(path=path, kind=config.model_type))
+    options: Dict[str, Any] = {
+        "config": config,
+        "local_files_only": True,
+        "output_loading_info": True,
+        "ignore_mismatched_sizes": True,  # they raise below, with the others
+    }
+    with _quiet(), _same_random_numbers():
+        try:
+            module, info = AutoModel.from_pretrained(path, add_pooling_layer=False, **options)
+        except TypeError:  # an architecture without a pooler
+            module, info = AutoModel.from_pretrained(path, **options)
+    if info["missing_keys"] or info["mismatched_keys"]:
+        other = sorted(str(key) for key in info["mismatched_keys"])
+        raise ValueError(Errors.CT005.format(path=path, missing=sorted(info["missing_keys"]), other=other))
+    return module.float().eval()
+
+
+def load_tokenizer(path: Path) -> Any:
+    """RETURNS (Any): A fast tokenizer that reads texts as they are. RAISES (ValueError): CT006 when there is none."""
+    from transformers import AutoTokenizer
+
+    try:
+        with _quiet():
+            tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True, use_fast=True)
+    except Exception as error:  # a tokenizer's own libraries raise what they like
+        raise ValueError(Errors.CT006.format(path=path, reason=error)) from error
+    if not getattr(tokenizer, "is_fast", False):
+        raise ValueError(Errors.CT006.format(path=path, reason=f"{type(tokenizer).__name__} is a slow tokenizer"))
+    return only_text(tokenizer)
+
+
+def save_folder(module: Any, tokenizer: Any, path: Path) -> None:
+    """Write an encoder and its tokenizer to a folder that does not exist yet."""
+    with _quiet():
+        module.save_pretrained(path)
+        tokenizer.save_pretrained(path)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence logs about heads that we do not build (missing weights raise anyway), and progress bars."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+@contextlib.contextmanager
+def _same_random_numbers() -> Iterator[None]:
+    import torch
+
+    state = torch.get_rng_state()
+    try:
+        yield
+    finally:
+        torch.set_rng_state(state)

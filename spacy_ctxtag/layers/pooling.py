@@ -1,0 +1,47 @@
+"""Run an encoder over buckets of word pieces, and pool the vectors of pieces to vectors of tokens. PyTorch.
+
+mean: the mean over the token's pieces; max: their maximum, number by number; first: as mean, over the first piece only
+(the alignment is cut beforehand).
+"""
+
+from functools import partial
+from typing import Any, Sequence
+
+import numpy as np
+
+from .buckets import Bucket
+
+
+def encode(buckets: Sequence[Bucket], n_tokens: int, width: int, pooling: str, module: Any) -> Any:
+    """RETURNS (torch.Tensor): (T, W), one row for each token of the batch; zeros for a token without a piece."""
+    import torch
+
+    weight = next(module.parameters())
+    to_device = partial(torch.as_tensor, device=weight.device)
+    output = torch.zeros((n_tokens, width), device=weight.device, dtype=weight.dtype)
+    if not buckets:
+        return output
+    parts = []
+    for bucket in buckets:
+        hidden = _last_hidden(module, to_device(bucket.ids), to_device(bucket.mask))  # (N, P, W)
+        parts.append(hidden.reshape(-1, width).index_select(0, to_device(bucket.source)))  # (E, W)
+    entries = torch.cat(parts)  # (E, W)
+    token = np.concatenate([bucket.token for bucket in buckets])  # (E,)
+    index = to_device(token)
+    if pooling == "max":
+        return output.scatter_reduce(0, index[:, None].expand(-1, width), entries, "amax", include_self=False)
+    share = 1.0 / np.maximum(np.bincount(token, minlength=n_tokens), 1)[token]
+    return output.index_add(0, index, entries * to_device(share, dtype=entries.dtype)[:, None])
+
+
+def _last_hidden(module: Any, ids: Any, mask: Any) -> Any:
+    """Run the encoder; where the device's memory is too small, over halves."""
+    import torch
+
+    try:
+        return module(input_ids=ids, attention_mask=mask).last_hidden_state
+    except torch.cuda.OutOfMemoryError:
+        if len(ids) == 1:
+            raise
+    half = len(ids) // 2  # after the except block, which keeps what did not fit alive
+    return torch.cat([_last_hidden(module, ids[at], mask[at]) for at in (slice(half), slice(half, None))])

@@ -1,0 +1,113 @@
+"""Small pipelines over a tiny encoder, and a corpus that they can learn by heart in a few steps."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import spacy
+from backbones import WIDTH
+from spacy.language import Language
+from spacy.tokens import Doc, Span
+from spacy.training import Example
+from thinc.api import Adam, fix_random_seed
+
+# Labels as people have them: with hyphens, beyond ASCII, with a space.
+PERSON, PLACE, THING = "per-son", "Örtlichkeit", "some thing"
+ENTITY_LABELS = (PERSON, THING, PLACE)
+LINES = [
+    "Ada/NN-P:per-son wrote/vérb to/a_b Charles/NN-P:per-son in/a_b London/NN-P:Örtlichkeit ./.",
+    "The/a_b river/noun Elbe/NN-P:Örtlichkeit flows/vérb through/a_b Hamburg/NN-P:Örtlichkeit",
+    "She/a_b bought/vérb a/a_b Blue/NN-P:some_thing Kettle/NN-P:some_thing today/noun ./.",
+    "Frau/NN-P:per-son Müller/NN-P:per-son answered/vérb Ada/NN-P:per-son ./.",
+    "nobody/noun wrote/vérb today/noun",
+    "Cambridge/NN-P:Örtlichkeit sold/vérb the/a_b Old/NN-P:some_thing Iron/NN-P:some_thing Engine/NN-P:some_thing",
+]
+POS = {"NN-P": "PROPN", "vérb": "VERB", "a b": "ADP", "noun": "NOUN", ".": "PUNCT"}
+HEADS = {"ctx_ner": "spacy-ctxtag.NER.v1", "ctx_tagger": "spacy-ctxtag.Tagger.v1"}
+LISTENER = {"@architectures": "spacy.Tok2VecListener.v1", "width": WIDTH, "upstream": "ctx_encoder"}
+SMALL = {
+    "characters": {"@layers": "spacy-ctxtag.CharCNN.v1", "width": 8, "char_width": 4, "rows": 100, "windows": [1]},
+    "orthography": {"@layers": "spacy-ctxtag.Orthography.v1", "width": 8, "attrs": ["SHAPE"], "rows": [50]},
+}
+SETTINGS = {  # none of them the default
+    "ctx_ner": {"scheme": "BIO", "respect_entities": False, "within_sentences": True, "threshold": 0.125},
+    "ctx_tagger": {"target": "pos", "overwrite": False, "label_smoothing": 0.0625},
+}
+
+
+def make_reference(nlp: Language, line: str) -> Doc:
+    """Read a line of `word/tag:label`; neighbours of one label are one entity, and each line is a sentence."""
+    parts = [piece.rsplit("/", 1) for piece in line.split()]
+    tags = [tag.partition(":")[0].replace("_", " ") for _, tag in parts]
+    labels = [tag.partition(":")[2].replace("_", " ") for _, tag in parts]
+    starts = [i == 0 for i in range(len(parts))]
+    doc = Doc(nlp.vocab, [word for word, _ in parts], tags=tags, pos=[POS[tag] for tag in tags], sent_starts=starts)
+    borders = [i for i in range(len(parts) + 1) if i in (0, len(parts)) or labels[i] != labels[i - 1]]
+    spans = zip(borders, borders[1:], strict=False)
+    doc.set_ents([Span(doc, start, end, label=labels[start]) for start, end in spans if labels[start]])
+    return doc
+
+
+def make_examples(nlp: Language, lines: Sequence[str] = LINES) -> list[Example]:
+    """RETURNS (list[Example]): The corpus, predicted Docs with the tokens of the reference."""
+    references = [make_reference(nlp, line) for line in lines]
+    return [Example(Doc(nlp.vocab, [t.text for t in ref], [bool(t.whitespace_) for t in ref]), ref) for ref in references]
+
+
+def encoder(backbone: str, **settings: Any) -> dict[str, Any]:
+    """RETURNS (dict): The config of a tiny encoder."""
+    named = {"@misc": "spacy-ctxtag.Backbone.v1", "name": backbone}
+    return {"@architectures": "spacy-ctxtag.Encoder.v1", "lr_scale": 0.5, "backbone": named, **settings}
+
+
+def head(kind: str, tok2vec: dict[str, Any], *, small: bool = True, **settings: Any) -> dict[str, Any]:
+    """RETURNS (dict): The config of a head over a tok2vec, with characters and orthography unless `small` is False."""
+    features = {"@architectures": "spacy-ctxtag.Features.v1", "encoder": tok2vec, "width": 24}
+    others = SMALL if small else {"characters": None, "orthography": None}
+    return {"model": {"@architectures": HEADS[kind], "tok2vec": {**features, **others}}, **settings}
+
+
+def make_pipeline(kinds: Iterable[str], backbone: str, *, shared: bool = False, **settings: Any) -> Language:
+    """Build an English pipeline with heads over tiny encoders.
+
+    kinds (Iterable[str]): Names of factories, "ctx_ner" or "ctx_tagger".
+    shared (bool): Whether they listen to one ctx_encoder.
+    settings (Any): Further settings of the heads.
+    """
+    nlp = spacy.blank("en")
+    if shared:
+        nlp.add_pipe("ctx_encoder", config={"model": encoder(backbone, width=WIDTH)})
+    for kind in kinds:
+        nlp.add_pipe(kind, config=head(kind, LISTENER if shared else encoder(backbone), **settings))
+    return nlp
+
+
+def train(nlp: Language, examples: Sequence[Example], *, steps: int = 30, seed: int = 0, drop: float = 0.0) -> Adam:
+    """Initialize a pipeline, and let it learn examples by heart. RETURNS (Adam): The optimizer."""
+    fix_random_seed(seed)
+    nlp.initialize(lambda: examples)
+    optimizer = Adam(0.02, grad_clip=1.0)
+    for _ in range(steps):
+        nlp.update(examples, sgd=optimizer, drop=drop)
+    return optimizer
+
+
+def entities(doc: Doc) -> list[tuple[int, int, str]]:
+    """RETURNS (list): Start, end and label of the entities of a Doc."""
+    return [(ent.start, ent.end, ent.label_) for ent in doc.ents]
+
+
+def annotation(kind: str, doc: Doc) -> list[Any]:
+    """RETURNS (list): What a head of this kind sets, without its probabilities."""
+    return entities(doc) if kind == "ctx_ner" else [token.tag_ or token.pos_ for token in doc]
+
+
+def probabilities(kind: str, doc: Doc) -> list[float]:
+    """RETURNS (list[float]): The probabilities that a head of this kind gives to what it sets."""
+    if kind == "ctx_ner":
+        return list(doc.spans["ctx_ner"].attrs["scores"])
+    return [token._.ctx_tag_score if token.tag_ else token._.ctx_pos_score for token in doc]
+
+
+def weights(nlp: Language) -> bytes:
+    """RETURNS (bytes): All weights of a pipeline."""
+    return b"".join(pipe.model.to_bytes() for _, pipe in nlp.pipeline if hasattr(pipe, "model"))
