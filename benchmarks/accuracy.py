@@ -39,7 +39,8 @@ OURS = (
     "spacy_ctxtag/tags.py",
     *(f"spacy_ctxtag/{folder}" for folder in ("architectures", "components", "crf", "layers")),
 )
-GRID = (3e-5, 5e-5, 1e-4, 2e-4)  # what --tune tries
+GRID = (3e-5, 5e-5, 1e-4, 2e-4)  # what --tune tries first
+HIGHEST = 1.6e-3  # and the highest it may go on to
 
 
 @dataclass(frozen=True)
@@ -123,29 +124,43 @@ def execute(runs: list[Run], options: argparse.Namespace, folder: Path) -> list[
 
 
 def tune(options: argparse.Namespace, folder: Path) -> tuple[dict[tuple[str, str], float], list[dict[str, Any]]]:
-    """Try the rates of GRID on dev, with the first seed. RETURNS: the best by corpus and system, and all scores."""
-    runs = [
-        replace(run, lr=lr, scored="dev", limit=options.tune_sentences or run.limit)
-        for run in plan(options, {})
-        if run.corpus in options.tune and run.seed == options.seeds[0] and not run.system.startswith("ctx-")
+    """Try rates on dev, with the first seed: those of GRID, then twice the highest as long as the highest is the best.
+
+    RETURNS: the best rate by corpus and system, and all scores.
+    """
+    pending = [
+        replace(run, lr=lr, scored="dev", limit=options.tune[run.corpus] or run.limit)
+        for run in plan(options, {}, seeds=options.seeds[:1], systems=options.tune_systems)
+        if run.corpus in options.tune
         for lr in GRID
     ]
-    tried, best = [], {}
-    for result in execute(runs, options, folder):
-        run = Run(**result["run"])
-        values = [headline(scores) for scores in result["scores"].values()]
-        tried.append({**asdict(run), "data": "", "dev": statistics.mean(values)})
-    for entry in sorted(tried, key=lambda entry: entry["dev"]):
-        best[entry["corpus"], entry["system"]] = entry["lr"]
+    tried: dict[tuple[str, str], dict[float, Run]] = {}
+    dev: dict[Run, float] = {}
+    best: dict[tuple[str, str], float] = {}
+    while pending:
+        for run, result in zip(pending, execute(pending, options, folder), strict=True):
+            dev[run] = statistics.mean(headline(scores) for scores in result["scores"].values())
+            tried.setdefault((run.corpus, run.system), {})[run.lr] = run
+        best = {pair: max(rates, key=lambda lr: dev[rates[lr]]) for pair, rates in tried.items()}
+        pending = [
+            replace(tried[pair][lr], lr=2 * lr)
+            for pair, lr in best.items()
+            if lr == max(tried[pair]) and 2 * lr <= HIGHEST and not options.quick
+        ]
     print("\nRates tried on dev")
-    for corpus, system in best:
-        scores = [f"{t['lr']:g}: {t['dev']:.2f}" for t in tried if (t["corpus"], t["system"]) == (corpus, system)]
-        print(f"  {corpus:10} {system:10} {'   '.join(scores)}   best {best[corpus, system]:g}")
-    return best, tried
+    for pair, rates in tried.items():
+        scores = "   ".join(f"{lr:g}: {dev[run]:.2f}" for lr, run in rates.items())
+        print(f"  {' '.join(pair):22} {scores}   best {best[pair]:g}")
+    return best, [{**asdict(run), "data": "", "dev": score} for run, score in dev.items()]
 
 
-def plan(options: argparse.Namespace, best: dict[tuple[str, str], float]) -> list[Run]:
-    """All trainings that are asked for. Seed by seed, so that what is there when one is cut off can be compared."""
+def plan(
+    options: argparse.Namespace, best: dict[tuple[str, str], float], *, seeds: list[int], systems: list[str]
+) -> list[Run]:
+    """The trainings of the corpora asked for, each at the rate asked for, else the best one found, else the usual one.
+
+    Seed by seed, so that what is there when one is cut off can be compared.
+    """
     return [
         Run(
             corpus=corpus,
@@ -159,9 +174,9 @@ def plan(options: argparse.Namespace, best: dict[tuple[str, str], float]) -> lis
             curve=options.curve,
         )
         for corpus in options.corpora
-        for seed in options.seeds
+        for seed in seeds
         for system in CORPORA[corpus][1]
-        if system in options.systems
+        if system in systems
         for base in [system.partition("-")[0]]  # ctx without a part of it learns at the rate of ctx
     ]
 
@@ -282,7 +297,10 @@ def make_peers(python: Path) -> None:
 
 
 def pairs(text: str) -> tuple[str, float]:
+    """NAME=NUMBER, where NAME is a corpus or a system."""
     name, _, value = text.partition("=")
+    if name not in CORPORA and name not in SYSTEMS:
+        raise argparse.ArgumentTypeError(f"'{name}' is no corpus and no system: {', '.join([*CORPORA, *SYSTEMS])}")
     return name, float(value)
 
 
@@ -297,8 +315,15 @@ def parse() -> argparse.Namespace:
     add("--epochs", nargs="+", type=pairs, default=[], metavar="CORPUS=N", help="instead of 4, 8 and 2")
     add("--batch-size", type=int, default=16, help="sentences per update (default: 16)")
     add("--lr", nargs="+", type=pairs, default=[], metavar="SYSTEM=RATE", help="peak rate of the encoder's weights")
-    add("--tune", nargs="+", choices=CORPORA, default=[], help=f"corpora on whose dev to choose the rate from {GRID}")
-    add("--tune-sentences", type=int, default=0, metavar="N", help="tune on the first N training sentences only")
+    add(
+        "--tune",
+        nargs="+",
+        type=pairs,
+        default=[],
+        metavar="CORPUS=N",
+        help="find the rate on dev; train on N (0: all)",
+    )
+    add("--tune-systems", nargs="+", choices=SYSTEMS, default=["spacy_trf", "hf_linear"], help="whose rate")
     add("--curve", action="store_true", help="score dev after every epoch, too")
     add("--jobs", type=int, default=1, help="trainings at a time")
     add("--threads", type=int, default=os.cpu_count(), help="threads of each training")
@@ -313,9 +338,11 @@ def parse() -> argparse.Namespace:
     options.peer_python = options.peer_python.absolute()
     options.epochs = {corpus: int(value) for corpus, value in options.epochs}
     options.lr = dict(options.lr)
+    options.tune = {corpus: int(value) for corpus, value in options.tune}
     options.limit = 0
     if options.quick:
-        options.limit, options.seeds, options.epochs, options.tune_sentences = 48, [0], dict.fromkeys(CORPORA, 1), 48
+        options.limit, options.seeds, options.epochs = 48, [0], dict.fromkeys(CORPORA, 1)
+        options.tune = dict.fromkeys(options.tune, 48)
     return options
 
 
@@ -325,7 +352,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) if options.quick else WORK
         best, tried = tune(options, folder) if options.tune else ({}, [])
-        results = execute(plan(options, best), options, folder)
+        runs = plan(options, best, seeds=options.seeds, systems=options.systems)
+        results = execute(runs, options, folder)
     print("\n".join(Summary(results).tables()))
     complete = set(options.corpora) == set(CORPORA) and set(options.systems) == set(SYSTEMS) and len(options.seeds) > 1
     if options.quick or not complete:

@@ -49,6 +49,7 @@ class Errors(metaclass=_WithCodes):
         "The backbone {name!r} gives vectors of width {found}, but the config says {width}. Set `width = {found}` in "
         "the encoder's config, or leave it null, and use the same width in every listener."
     )
+    CT010 = "The encoder at {path} cannot be read. Save or download the model again. What was met: {reason}"
 
     # CT4xx: components
     CT400 = "{name!r}: a label must be a string that is not empty, got {label!r}."

@@ -5,6 +5,7 @@ Their folders hold what a folder of the hub holds: `config.json`, `model.safeten
 """
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any, Callable, Dict, List, NamedTuple
 
@@ -167,7 +168,8 @@ def make_backbone(kind: str, path: Path, **settings: Any) -> str:
     config = AutoConfig.for_model(
         kind, **{**KINDS[kind].settings, "vocab_size": tokenizer.get_vocab_size(), **settings}
     )
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of torch about itself, when ModernBERT is first imported
         torch.manual_seed(0)
         AutoModel.from_config(config).save_pretrained(path)
     tokenizer.save(str(path / "tokenizer.json"))

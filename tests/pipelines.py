@@ -1,6 +1,6 @@
 """Small pipelines over a tiny encoder, and a corpus that they can learn by heart in a few steps."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import spacy
@@ -81,13 +81,13 @@ def make_pipeline(kinds: Iterable[str], backbone: str, *, shared: bool = False, 
     return nlp
 
 
-def train(nlp: Language, examples: Sequence[Example], *, steps: int = 30, seed: int = 0, drop: float = 0.0) -> Adam:
+def train(nlp: Language, examples: Sequence[Example], *, steps: int = 30, learn_rate: float = 0.02) -> Adam:
     """Initialize a pipeline, and let it learn examples by heart. RETURNS (Adam): The optimizer."""
-    fix_random_seed(seed)
+    fix_random_seed(0)
     nlp.initialize(lambda: examples)
-    optimizer = Adam(0.02, grad_clip=1.0)
+    optimizer = Adam(learn_rate, grad_clip=1.0)
     for _ in range(steps):
-        nlp.update(examples, sgd=optimizer, drop=drop)
+        nlp.update(examples, sgd=optimizer)
     return optimizer
 
 
@@ -111,3 +111,14 @@ def probabilities(kind: str, doc: Doc) -> list[float]:
 def weights(nlp: Language) -> bytes:
     """RETURNS (bytes): All weights of a pipeline."""
     return b"".join(pipe.model.to_bytes() for _, pipe in nlp.pipeline if hasattr(pipe, "model"))
+
+
+def parameters(nlp: Language) -> Iterator[tuple[str, Any]]:
+    """YIELDS (tuple): Names and arrays of all weights of a pipeline, always in the same order."""
+    for pipe_name, pipe in nlp.pipeline:
+        for node in pipe.model.walk() if hasattr(pipe, "model") else ():
+            for name in node.param_names:
+                yield f"{pipe_name}.{node.name}.{name}", node.get_param(name).copy()
+            for shim in node.shims:
+                for name, values in shim.module.named_parameters():
+                    yield f"{pipe_name}.{name}", values.detach().numpy().copy()

@@ -3,6 +3,7 @@
 from typing import Any, List, Optional
 
 from spacy.tokens import Doc
+from spacy.util import replace_model_node
 from thinc.api import Model, chain
 
 from ..crf import Chains
@@ -37,13 +38,17 @@ def build_ner_v1(
 
 def _resize(model: Model[Any, Any], nO: int) -> Model[Any, Any]:
     """Set the number of tags, also after training: new tags come last, and what was learned stays."""
-    resize(model.get_ref("output_layer"), nO)
-    crf = model.get_ref("crf")
-    old = {name: crf.get_param(name) for name in PARAMS if crf.has_param(name)}
-    for dim in ("nO", "nI"):
-        crf.set_dim(dim, nO, force=True)
-    for name, values in old.items():
-        grown = crf.ops.alloc_f((nO,) * values.ndim)
-        grown[tuple(slice(size) for size in values.shape)] = values
-        crf.set_param(name, grown)
+    resize(model, nO)
+    old = model.get_ref("crf")
+    if not old.has_param("transition"):
+        for dim in ("nO", "nI"):
+            old.set_dim(dim, nO, force=True)
+    elif nO != old.get_dim("nO"):
+        crf = CRF(nO, gain=old.attrs["gain"])
+        for name in PARAMS:
+            values = old.get_param(name)
+            grown = crf.ops.alloc_f((nO,) * values.ndim)
+            grown[tuple(slice(size) for size in values.shape)] = values
+            crf.set_param(name, grown)
+        replace_model_node(model, old, crf)
     return model

@@ -30,5 +30,5 @@ def build_tagger_v1(
 
 def _resize(model: Model[Any, Any], nO: int) -> Model[Any, Any]:
     """Set the number of tags, also after training: new tags come last, and what was learned stays."""
-    resize(model.get_ref("output_layer"), nO)
+    resize(model, nO)
     return model

@@ -1,14 +1,15 @@
 """`ctx_encoder`: one encoder shared by any components that listen to it through spaCy's own `Tok2VecListener`."""
 
-from typing import Any, Callable, Dict, Iterable, List, Optional
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional
 
 from spacy.language import Language
+from spacy.pipeline import TrainablePipe
 from spacy.pipeline.tok2vec import Tok2Vec, Tok2VecListener
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer, set_dropout_rate
-from thinc.types import Floats2d
+from thinc.types import Floats2d, FloatsXd
 
 from ..types import TokenVectors
 from .ctx_pipe import CtxPipe
@@ -33,23 +34,30 @@ def make_ctx_encoder(nlp: Language, name: str, model: Model[List[Doc], TokenVect
 class _Forward:
     """One forward pass of an update: it adds up what the listeners send back, and goes backward once, when told to."""
 
-    def __init__(self, vectors: TokenVectors, backprop: Callable[[TokenVectors], Any]) -> None:
-        self.vectors = vectors
-        self.backprop = backprop
+    def __init__(self, backprop: Callable[[TokenVectors], Any], losses: Dict[str, float], name: str) -> None:
+        self.backprop: Optional[Callable[[TokenVectors], Any]] = backprop
+        self.losses = losses
+        self.name = name
         self.d_vectors: List[Floats2d] = []
 
-    def receive(self, d_vectors: TokenVectors) -> float:
-        """Add one listener's gradient. RETURNS (float): Its squared norm."""
+    def __call__(self, d_vectors: TokenVectors) -> List[Doc]:
+        """Add one listener's gradient, and its squared norm to the losses."""
         if not self.d_vectors:
             self.d_vectors = [d.copy() for d in d_vectors]
         else:
             for total, d in zip(self.d_vectors, d_vectors, strict=True):
                 total += d
-        return sum(float((d**2).sum()) for d in d_vectors)
+        self.losses[self.name] += sum(float((d**2).sum()) for d in d_vectors)
+        return []
+
+    def __getstate__(self) -> Dict[str, Any]:
+        """Listeners hold on to the last one of these, and must be sent to other processes without it."""
+        return {**self.__dict__, "backprop": None, "d_vectors": []}
 
     def go_backward(self) -> None:
-        if self.d_vectors:
+        if self.d_vectors and self.backprop is not None:
             self.backprop(self.d_vectors)
+        self.backprop, self.d_vectors = None, []
 
 
 class CtxEncoder(CtxPipe, Tok2Vec):
@@ -65,13 +73,36 @@ class CtxEncoder(CtxPipe, Tok2Vec):
         """
         model (Model): From Docs to B × (T, W), e.g. spacy-ctxtag.Encoder.v1.
         """
-        Tok2Vec.__init__(self, vocab, model, name)
         self._pending: Optional[_Forward] = None
         self._late_sgd: Optional[Optimizer] = None
+        Tok2Vec.__init__(self, vocab, model, name)
+
+    @property
+    def model(self) -> Model[List[Doc], TokenVectors]:
+        """RETURNS (Model): The model, after any step that is still due, so that nobody uses or saves outdated weights."""
+        model: Model[List[Doc], TokenVectors] = TrainablePipe.model.__get__(self)
+        if self._late_sgd is not None and self._pending is not None and self._pending.d_vectors:
+            sgd, self._late_sgd = self._late_sgd, None
+            self._go_backward()
+            model.finish_update(sgd)
+        return model
+
+    @model.setter
+    def model(self, model: Model[List[Doc], TokenVectors]) -> None:
+        TrainablePipe.model.__set__(self, model)
+
+    def use_params(self, params: Dict[Any, FloatsXd]) -> Iterator[None]:
+        """Use other weights, such as averages, until the generator is resumed, as spaCy does it."""
+        with self.model.use_params(params):  # type: ignore[arg-type]
+            yield
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Pickle, after any step that is still due."""
+        self.model  # noqa: B018
+        return super().__reduce_ex__(protocol)
 
     def predict(self, docs: Iterable[Doc]) -> TokenVectors:
         """RETURNS (TokenVectors): B × (T, W), one row per token."""
-        self._finish_late()
         return self.model.predict(list(docs))
 
     def set_annotations(self, docs: Iterable[Doc], tokvecses: TokenVectors) -> None:
@@ -93,58 +124,41 @@ class CtxEncoder(CtxPipe, Tok2Vec):
         """
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
-        self._finish_late()
-        self._go_backward()
         examples = list(examples)
         validate_examples(examples, "CtxEncoder.update")
         docs = [eg.predicted for eg in examples]
-        set_dropout_rate(self.model, drop)
-        forward = self._pending = _Forward(*self.model.begin_update(docs))
-
-        def receive(d_vectors: TokenVectors) -> List[Doc]:
-            losses[self.name] += forward.receive(d_vectors)
-            return []
-
+        model = self.model
+        self._go_backward()
+        self._late_sgd = None
+        set_dropout_rate(model, drop)
+        vectors, backprop = model.begin_update(docs)
+        self._pending = _Forward(backprop, losses, self.name)
         batch_id = Tok2VecListener.get_batch_id(docs)
         for listener in self.listeners:
-            listener.receive(batch_id, forward.vectors, receive)
+            listener.receive(batch_id, vectors, self._pending)
         if sgd not in (None, False):
             self.finish_update(sgd)
         return losses
 
     def finish_update(self, sgd: Optimizer) -> None:
         """Go backward and update the weights; later, if no listener has sent its gradient yet."""
+        model = self.model
         if self._pending is not None and not self._pending.d_vectors:
             self._late_sgd = sgd
-            return
-        self._go_backward()
-        self.model.finish_update(sgd)
+        else:
+            self._go_backward()
+        model.finish_update(sgd)
 
     def _go_backward(self) -> None:
         pending, self._pending = self._pending, None
         if pending is not None:
             pending.go_backward()
 
-    def _finish_late(self) -> None:
-        """Do the step that was asked for too early, if the listeners have run by now."""
-        if self._late_sgd is not None and self._pending is not None and self._pending.d_vectors:
-            sgd, self._late_sgd = self._late_sgd, None
-            self._go_backward()
-            self.model.finish_update(sgd)
-
     def initialize(self, get_examples: Callable[[], Iterable[Example]], *, nlp: Optional[Language] = None) -> None:
         """Load the backbone's weights. RAISES (ValueError): CT405 without an example."""
         validate_get_examples(get_examples, "CtxEncoder.initialize")
         self._pending = self._late_sgd = None
         self.initialize_model([eg.predicted for eg, _ in zip(get_examples(), range(10), strict=False)])
-
-    def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
-        self._finish_late()
-        return super().to_bytes(exclude=exclude)
-
-    def to_disk(self, path: Any, *, exclude: Iterable[str] = ()) -> None:
-        self._finish_late()
-        super().to_disk(path, exclude=exclude)
 
     def add_label(self, label: str) -> int:
         raise NotImplementedError

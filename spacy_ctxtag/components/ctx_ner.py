@@ -224,7 +224,8 @@ class CtxNER(CtxPipe):
 
     def is_annotated(self, example: Example) -> bool:
         """RETURNS (bool): Whether entities are annotated, or known to be absent, anywhere in the example."""
-        return len(example.predicted) > 0 and example.reference.has_annotation("ENT_IOB")
+        has_words = any(not token.is_space for token in example.predicted)
+        return has_words and example.reference.has_annotation("ENT_IOB")
 
     def get_loss(self, examples: Iterable[Example], scores: Chains) -> Tuple[float, Chains]:
         """The negative log-likelihood of the annotation, summed over the examples. What is not annotated is summed
@@ -290,7 +291,8 @@ class CtxNER(CtxPipe):
         if not self.within_sentences or len(doc) == 0:
             return None
         if doc.has_annotation("SENT_START"):
-            return [bool(token.is_sent_start) for token in doc]
+            starts = {sent.start for sent in doc.sents}
+            return [i in starts for i in range(len(doc))]
         if example is not None and example.reference.has_annotation("SENT_START"):
             return [start == 1 for start in example.get_aligned_sent_starts()]
         raise ValueError(Errors.CT403.format(name=self.name))

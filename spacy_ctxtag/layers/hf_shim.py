@@ -8,7 +8,7 @@ loading is strict. On disk the weights are `model.safetensors` beside `config.js
 import contextlib
 import copy
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, Tuple
+from typing import Any, Callable, Dict, Iterator, Tuple, cast
 
 import srsly
 from thinc.api import Optimizer, Shim, get_torch_default_device
@@ -55,7 +55,7 @@ class HFShim(Shim):
     # Weights and tokenizer
 
     def load(self, path: Path) -> None:
-        """Load weights and tokenizer from a folder, strictly. RAISES (ValueError): CT005, CT006, CT007."""
+        """Load weights and tokenizer from a folder, strictly. RAISES (ValueError): CT005, CT006, CT007, CT010."""
         module, self._tokenizer = load_module(path), load_tokenizer(path)
         self._model = module.to(get_torch_default_device())
         self.awaits_weights = self._has_gradient = False
@@ -67,7 +67,7 @@ class HFShim(Shim):
     def to_bytes(self) -> bytes:
         apart = self.is_loaded and are_apart()
         files = pack(self.module, self.tokenizer) if self.is_loaded and not apart else {}
-        return srsly.msgpack_dumps({"files": files, "apart": apart})
+        return cast(bytes, srsly.msgpack_dumps({"files": files, "apart": apart}))
 
     def from_bytes(self, data: bytes) -> "HFShim":
         message = srsly.msgpack_loads(data)

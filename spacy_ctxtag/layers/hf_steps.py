@@ -1,7 +1,7 @@
 """What happens to a PyTorch module behind a Thinc model: forward, backward, optimizer steps, averages swapped in."""
 
 import contextlib
-from typing import Any, Callable, Dict, Iterator, List, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Tuple, cast
 
 from thinc.api import Optimizer, torch2xp, xp2torch
 from thinc.types import FloatsXd
@@ -45,9 +45,8 @@ def take_steps(module: Any, optimizer: Optimizer, shim_id: int, lr_scale: LrScal
     for name, parameter in module.named_parameters():
         if parameter.grad is None:
             continue
-        weights, _ = optimizer(
-            (shim_id, name), torch2xp(parameter.detach()), torch2xp(parameter.grad), lr_scale=lr_scale(name)
-        )
+        before, gradient = (cast(FloatsXd, torch2xp(tensor)) for tensor in (parameter.detach(), parameter.grad))
+        weights, _ = optimizer((shim_id, name), before, gradient, lr_scale=lr_scale(name))
         updated = xp2torch(weights, device=parameter.device).reshape(parameter.shape)
         if updated.data_ptr() != parameter.data_ptr():
             parameter.data.copy_(updated)

@@ -10,25 +10,25 @@ from typing import Any, Dict, Iterator
 from ..errors import Errors
 from .pieces import only_text
 
+ONLY_FILES: Dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+
 
 def load_module(path: Path) -> Any:
     """Load an encoder in 32-bit floats, ready for prediction. Weights of heads that are not built are left over.
 
     RETURNS (torch.nn.Module): The encoder.
-    RAISES (ValueError): CT005 when weights are missing or do not fit, CT007 for an encoder-decoder.
+    RAISES (ValueError): CT005 when weights are missing or do not fit, CT007 for an encoder-decoder, CT010 for files that
+        cannot be read.
     """
     from transformers import AutoConfig, AutoModel
 
-    config = AutoConfig.from_pretrained(path, local_files_only=True)
+    with _readable(path):
+        config = AutoConfig.from_pretrained(path, **ONLY_FILES)
     if getattr(config, "is_encoder_decoder", False):
         raise ValueError(Errors.CT007.format(path=path, kind=config.model_type))
-    options: Dict[str, Any] = {
-        "config": config,
-        "local_files_only": True,
-        "output_loading_info": True,
-        "ignore_mismatched_sizes": True,  # they raise below, with the others
-    }
-    with _quiet(), _same_random_numbers():
+    # Weights of another shape raise below, with the missing ones.
+    options = {**ONLY_FILES, "config": config, "output_loading_info": True, "ignore_mismatched_sizes": True}
+    with _readable(path), _quiet(), _same_random_numbers():
         try:
             module, info = AutoModel.from_pretrained(path, add_pooling_layer=False, **options)
         except TypeError:  # an architecture without a pooler
@@ -45,7 +45,7 @@ def load_tokenizer(path: Path) -> Any:
 
     try:
         with _quiet():
-            tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True, use_fast=True)
+            tokenizer = AutoTokenizer.from_pretrained(path, use_fast=True, **ONLY_FILES)
     except Exception as error:  # a tokenizer's own libraries raise what they like
         raise ValueError(Errors.CT006.format(path=path, reason=error)) from error
     if not getattr(tokenizer, "is_fast", False):
@@ -58,6 +58,14 @@ def save_folder(module: Any, tokenizer: Any, path: Path) -> None:
     with _quiet():
         module.save_pretrained(path)
         tokenizer.save_pretrained(path)
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # safetensors, JSON and torch raise what they like
+        raise ValueError(Errors.CT010.format(path=path, reason=error)) from error
 
 
 @contextlib.contextmanager

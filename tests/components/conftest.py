@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from backbones import make_backbone
 from pipelines import HEADS, make_examples, make_pipeline, train
 
 
@@ -15,3 +16,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: str) -> dic
         train(nlp, make_examples(nlp))
         nlp.to_disk(folder / name)
     return {name: folder / name for name in (*HEADS, "joint")}
+
+
+@pytest.fixture(scope="session")
+def steady_backbone(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A tiny encoder without dropout of its own, so that the same batch gives the same gradient."""
+    path = tmp_path_factory.mktemp("steady") / "bert"
+    return make_backbone("bert", path, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)

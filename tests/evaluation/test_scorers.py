@@ -1,0 +1,129 @@
+"""The registered scorers, against values computed by hand, spaCy's Scorer and seqeval."""
+
+from typing import Any
+
+import pytest
+import spacy
+from seqeval.metrics import f1_score, precision_score, recall_score
+from spacy.scorer import Scorer
+from spacy.tokens import Doc, Span
+from spacy.training import Example
+
+from spacy_ctxtag.evaluation.scorers import make_ner_scorer_v1, make_tagger_scorer_v1
+
+NLP = spacy.blank("en")
+score_ner, score_tagger = make_ner_scorer_v1(), make_tagger_scorer_v1()
+GOLD = [["B-PER", "O", "B-LOC", "I-LOC", "O"], ["O", "B-PER", "I-PER"], ["O", "O"], ["B-ORG", "O"]]
+GUESS = [["B-PER", "O", "B-LOC", "O", "O"], ["B-LOC", "B-PER", "I-PER"], ["O", "O"], ["B-ORG", "O"]]
+
+
+def make_doc(length: int, **annotation: Any) -> Doc:
+    return Doc(NLP.vocab, [f"w{i}" for i in range(length)], **annotation)
+
+
+def ner_examples(gold: list[list[str]] = GOLD, guess: list[list[str]] = GUESS) -> list[Example]:
+    pairs = zip(gold, guess, strict=True)
+    return [Example(make_doc(len(b), ents=b), make_doc(len(a), ents=a)) for a, b in pairs]
+
+
+def test_ner_scorer_equals_hand_computed_values() -> None:
+    # PER: 2 right of 2 and 2. LOC: 0 right of 2 predicted, 1 in the reference. ORG: 1 right.
+    scores = score_ner(ner_examples())
+    assert scores["ents_p"] == pytest.approx(3 / 5)
+    assert scores["ents_r"] == pytest.approx(3 / 4)
+    assert scores["ents_f"] == pytest.approx(2 / 3)
+    assert scores["ents_macro_p"] == pytest.approx(2 / 3)
+    assert scores["ents_macro_r"] == pytest.approx(2 / 3)
+    assert scores["ents_macro_f"] == pytest.approx(2 / 3)
+    assert scores["ents_seq_acc"] == pytest.approx(2 / 4)
+    assert scores["ents_per_type"]["LOC"] == {"p": 0.0, "r": 0.0, "f": 0.0}
+
+
+def test_ner_scorer_equals_seqeval() -> None:
+    scores = score_ner(ner_examples())
+    assert scores["ents_p"] == pytest.approx(precision_score(GOLD, GUESS))
+    assert scores["ents_r"] == pytest.approx(recall_score(GOLD, GUESS))
+    assert scores["ents_f"] == pytest.approx(f1_score(GOLD, GUESS))
+    assert scores["ents_macro_f"] == pytest.approx(f1_score(GOLD, GUESS, average="macro"))
+
+
+def test_ner_scorer_agrees_with_spacy() -> None:
+    expected = Scorer.score_spans(ner_examples(), "ents")
+    scores = score_ner(ner_examples())
+    assert {key: scores[key] for key in expected} == expected
+
+
+def test_ner_scorer_macro_counts_labels_of_the_reference_only() -> None:
+    scores = score_ner(ner_examples([["B-PER", "O"]], [["B-PER", "B-ODD"]]))
+    assert scores["ents_macro_f"] == 1.0
+    assert scores["ents_p"] == 0.5
+
+
+@pytest.mark.parametrize("examples", [[], [Example(make_doc(2), make_doc(2))], [Example(make_doc(0), make_doc(0))]])
+def test_ner_scorer_gives_none_without_annotation(examples: list[Example]) -> None:
+    scores = score_ner(examples)
+    assert [scores[f"ents_{key}"] for key in ("p", "r", "f", "macro_p", "macro_r", "macro_f", "seq_acc")] == [None] * 7
+
+
+def test_ner_scorer_reference_without_entities_is_right_when_nothing_is_found() -> None:
+    assert score_ner(ner_examples([["O", "O"]], [["O", "O"]]))["ents_seq_acc"] == 1.0
+
+
+def test_ner_scorer_ignores_what_is_not_annotated() -> None:
+    gold = make_doc(3)
+    gold.set_ents([Span(gold, 0, 1, "PER")], outside=[gold[1:2]], default="missing")
+    scores = score_ner([Example(make_doc(3, ents=["B-PER", "O", "B-LOC"]), gold)])
+    assert (scores["ents_p"], scores["ents_seq_acc"]) == (1.0, 1.0)
+
+
+def test_ner_scorer_aligns_tokens() -> None:
+    gold = Doc(NLP.vocab, ["New", "York", "-", "based"], spaces=[True, False, False, False], ents=["B-LOC", "I-LOC", "O", "O"])
+    same = Doc(NLP.vocab, ["New", "York", "-based"], spaces=[True, False, False], ents=["B-LOC", "I-LOC", "O"])
+    more = Doc(NLP.vocab, ["New", "York-based"], spaces=[True, False], ents=["B-LOC", "I-LOC"])
+    assert score_ner([Example(same, gold)])["ents_seq_acc"] == 1.0
+    assert score_ner([Example(more, gold)])["ents_seq_acc"] == 0.0
+
+
+def test_ner_scorer_counts_sentences_where_there_are_some() -> None:
+    starts = [True, False, True, False]
+    gold = make_doc(4, ents=["B-PER", "O", "B-LOC", "O"], sent_starts=starts)
+    guess = make_doc(4, ents=["B-PER", "O", "O", "O"])
+    assert score_ner([Example(guess, gold)])["ents_seq_acc"] == 0.5
+
+
+TAGS = [["A", "B", "C"], ["A", "A"], ["C"]]
+GUESSED = [["A", "B", "B"], ["A", "A"], ["C"]]
+
+
+def test_tagger_scorer_equals_hand_computed_values() -> None:
+    pairs = zip(TAGS, GUESSED, strict=True)
+    scores = score_tagger([Example(make_doc(len(b), tags=b), make_doc(len(a), tags=a)) for a, b in pairs])
+    assert scores == {"tag_acc": pytest.approx(5 / 6), "tag_seq_acc": pytest.approx(2 / 3), "pos_acc": None, "pos_seq_acc": None}
+
+
+def test_tagger_scorer_scores_parts_of_speech() -> None:
+    gold, guess = make_doc(2, pos=["NOUN", "VERB"]), make_doc(2, pos=["NOUN", "ADJ"])
+    scores = score_tagger([Example(guess, gold)])
+    assert (scores["pos_acc"], scores["pos_seq_acc"], scores["tag_acc"]) == (0.5, 0.0, None)
+
+
+def test_tagger_scorer_agrees_with_spacy_on_misaligned_tokens() -> None:
+    gold = Doc(NLP.vocab, ["a", "b", "c"], spaces=[True, False, False], tags=["A", "B", "C"])
+    guess = Doc(NLP.vocab, ["a", "bc"], spaces=[True, False], tags=["A", "B"])
+    example = Example(guess, gold)
+    scores = score_tagger([example])
+    assert scores["tag_acc"] == Scorer.score_token_attr([example], "tag")["tag_acc"]
+    assert scores["tag_seq_acc"] == 0.0
+
+
+def test_tagger_scorer_ignores_tokens_without_gold_tag_and_white_space() -> None:
+    words = ["a", "\n", "b"]
+    gold = Doc(NLP.vocab, words, tags=["A", "_SP", ""])
+    guess = Doc(NLP.vocab, words, tags=["A", "X", "X"])
+    scores = score_tagger([Example(guess, gold)])
+    assert scores["tag_seq_acc"] == 1.0
+
+
+@pytest.mark.parametrize("examples", [[], [Example(make_doc(2), make_doc(2))], [Example(make_doc(0), make_doc(0))]])
+def test_tagger_scorer_gives_none_without_annotation(examples: list[Example]) -> None:
+    assert set(score_tagger(examples).values()) == {None}
