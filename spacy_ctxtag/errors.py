@@ -118,7 +118,7 @@ class Errors(metaclass=_WithCodes):
     # CT200 to CT249: characters, orthography, fusion
     CT200 = "{layer}: {name} is {value}. Expected at least {least}. Change it in the config block of the layer."
     CT201 = (
-        "Orthography: {name!r} is no token attribute. Expected attributes of spaCy such as PREFIX, SUFFIX, SHAPE, NORM. "
+        "Orthography: {name!r} is no token attribute. Expected attributes of spaCy, e.g. PREFIX, SUFFIX, SHAPE, NORM. "
         "Correct attrs in the config block of the layer."
     )
     CT202 = "Orthography: met {rows} rows for {attrs} attributes. Expected one number of rows for each attribute."
@@ -133,7 +133,7 @@ class Errors(metaclass=_WithCodes):
         "each token. Check that it is a tok2vec, List[Doc] to List[Floats2d]."
     )
     CT207 = (
-        "StaticVectors: the vocabulary has no word vectors. Expected a table of at least one column. Name a package with "
+        "StaticVectors: the vocabulary has no word vectors. Expected a table with columns. Name a package with "
         "vectors in [initialize.vectors], or leave the layer out."
     )
 
@@ -177,8 +177,7 @@ class Errors(metaclass=_WithCodes):
         "backslash."
     )
     CT327 = (
-        "{form!r} has the tag {tag!r}, most tokens of the file have none. Expected a file with or without tags; "
-        "'\\/'?"
+        "{form!r} has the tag {tag!r}, most tokens of the file have none. Expected a file with or without tags; '\\/'?"
     )
     CT328 = "{form!r} has no tag, most tokens of the file have one. Expected 'form/TAG'."
     CT329 = "{form!r} has the tag {tag!r}. Expected one of {expected}; other tags are read with --tag-set xpos."
@@ -225,7 +224,7 @@ class Errors(metaclass=_WithCodes):
         "nearest "
         "borders: {first} and {last}. Correct it, or choose --on-misaligned expand or drop."
     )
-    CT369 = "{n} documents were rejected or ignored by the annotator (\"answer\") and left out."
+    CT369 = '{n} documents were rejected or ignored by the annotator ("answer") and left out.'
     CT370 = "Span {start} to {end} ({text!r}, {label}) overlaps {other}. Expected entities that do not overlap."
     CT371 = "The output must be a file whose name ends in .spacy."
     CT372 = "The output is also an input. Name another output."

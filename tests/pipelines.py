@@ -50,7 +50,9 @@ def make_reference(nlp: Language, line: str) -> Doc:
 def make_examples(nlp: Language, lines: Sequence[str] = LINES) -> list[Example]:
     """RETURNS (list[Example]): The corpus, predicted Docs with the tokens of the reference."""
     references = [make_reference(nlp, line) for line in lines]
-    return [Example(Doc(nlp.vocab, [t.text for t in ref], [bool(t.whitespace_) for t in ref]), ref) for ref in references]
+    return [
+        Example(Doc(nlp.vocab, [t.text for t in ref], [bool(t.whitespace_) for t in ref]), ref) for ref in references
+    ]
 
 
 def encoder(backbone: str, **settings: Any) -> dict[str, Any]:

@@ -46,8 +46,8 @@ def _resize(model: Model[Any, Any], nO: int) -> Model[Any, Any]:
     elif nO != old.get_dim("nO"):
         crf = CRF(nO, gain=old.attrs["gain"])
         for name in PARAMS:
-            values = old.get_param(name)
-            grown = crf.ops.alloc_f((nO,) * values.ndim)
+            values: Any = old.get_param(name)
+            grown: Any = crf.ops.alloc_f((nO,) * values.ndim)
             grown[tuple(slice(size) for size in values.shape)] = values
             crf.set_param(name, grown)
         replace_model_node(model, old, crf)

@@ -47,7 +47,7 @@ class _Forward:
         else:
             for total, d in zip(self.d_vectors, d_vectors, strict=True):
                 total += d
-        self.losses[self.name] += sum(float((d**2).sum()) for d in d_vectors)
+        self.losses[self.name] += sum(float(d.ravel().dot(d.ravel())) for d in d_vectors)
         return []
 
     def __getstate__(self) -> Dict[str, Any]:
@@ -79,7 +79,7 @@ class CtxEncoder(CtxPipe, Tok2Vec):
 
     @property
     def model(self) -> Model[List[Doc], TokenVectors]:
-        """RETURNS (Model): The model, after any step that is still due, so that nobody uses or saves outdated weights."""
+        """RETURNS (Model): The model, after any step that is still due, so that nobody uses or saves old weights."""
         model: Model[List[Doc], TokenVectors] = TrainablePipe.model.__get__(self)
         if self._late_sgd is not None and self._pending is not None and self._pending.d_vectors:
             sgd, self._late_sgd = self._late_sgd, None
@@ -93,7 +93,7 @@ class CtxEncoder(CtxPipe, Tok2Vec):
 
     def use_params(self, params: Dict[Any, FloatsXd]) -> Iterator[None]:
         """Use other weights, such as averages, until the generator is resumed, as spaCy does it."""
-        with self.model.use_params(params):  # type: ignore[arg-type]
+        with self.model.use_params(params):
             yield
 
     def __reduce_ex__(self, protocol: Any) -> Any:
@@ -108,7 +108,8 @@ class CtxEncoder(CtxPipe, Tok2Vec):
     def set_annotations(self, docs: Iterable[Doc], tokvecses: TokenVectors) -> None:
         """Write the vectors to `doc.tensor`."""
         for doc, vectors in zip(docs, tokvecses, strict=True):
-            doc.tensor = vectors
+            tensor: Any = vectors
+            doc.tensor = tensor
 
     def update(
         self,
@@ -136,7 +137,7 @@ class CtxEncoder(CtxPipe, Tok2Vec):
         batch_id = Tok2VecListener.get_batch_id(docs)
         for listener in self.listeners:
             listener.receive(batch_id, vectors, self._pending)
-        if sgd not in (None, False):
+        if sgd:
             self.finish_update(sgd)
         return losses
 

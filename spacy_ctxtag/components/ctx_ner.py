@@ -294,7 +294,7 @@ class CtxNER(CtxPipe):
             starts = {sent.start for sent in doc.sents}
             return [i in starts for i in range(len(doc))]
         if example is not None and example.reference.has_annotation("SENT_START"):
-            return [start == 1 for start in example.get_aligned_sent_starts()]
+            return [start == 1 for start in example.get_aligned("SENT_START")]
         raise ValueError(Errors.CT403.format(name=self.name))
 
     def _presets(self, doc: Doc, chains: DocChains, grammar: Grammar) -> List[Any]:

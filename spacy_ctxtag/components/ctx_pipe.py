@@ -18,7 +18,7 @@ from ..layers.hf_shim import HFShim, weights_apart
 
 
 class CtxPipe(TrainablePipe):
-    """A TrainablePipe whose encoder weights are files of their own, and whose stream loses only the failing document."""
+    """A TrainablePipe whose encoder weights are files of their own, and whose stream loses only a failing document."""
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
         """Apply the component to a stream of Docs, in order.
@@ -26,8 +26,8 @@ class CtxPipe(TrainablePipe):
         A batch that fails is done again Doc by Doc, so that only the failing ones reach the error handler.
         """
         error_handler = self.get_error_handler()
-        for docs in util.minibatch(stream, size=batch_size):
-            docs = list(docs)
+        batches: Any = util.minibatch(stream, size=batch_size)  # type: ignore[no-untyped-call]
+        for docs in map(list, batches):
             for doc, predict in self._predict_each(docs):
                 try:
                     self.set_annotations([doc], predict())
@@ -72,7 +72,7 @@ class CtxPipe(TrainablePipe):
         if not math.isfinite(loss):
             raise ValueError(Errors.CT402.format(name=self.name))
         backprop(d_scores)
-        if sgd not in (None, False):
+        if sgd:
             self.finish_update(sgd)
         losses[self.name] += loss
         return losses

@@ -158,10 +158,11 @@ class CtxTagger(CtxPipe):
     def predict(self, docs: Iterable[Doc]) -> List[Tags]:
         """Find the most probable tag of every token, without changing the Docs."""
         results = []
+        ops: Any = self.model.ops
         for scores in self.model.predict(list(docs)):  # (T, K)
-            probs = self.model.ops.to_numpy(self.model.ops.softmax(scores)) if len(scores) else scores
-            best = np.asarray(probs.argmax(axis=1) if len(probs) else [], dtype="int64")
-            results.append(Tags(best, np.asarray(probs[np.arange(len(best)), best], dtype="float32")))
+            probs = ops.to_numpy(ops.softmax(scores)) if len(scores) else np.zeros(scores.shape, dtype="float32")
+            best = probs.argmax(axis=1) if len(probs) else np.zeros((0,), dtype="int64")
+            results.append(Tags(best, probs[np.arange(len(best)), best]))
         return results
 
     def set_annotations(self, docs: Iterable[Doc], tags: Sequence[Tags]) -> None:
@@ -179,10 +180,15 @@ class CtxTagger(CtxPipe):
             before = doc.to_array([attr]).reshape(-1)
             new = np.where(is_space, self._value(SPACE_TAGS[self.target]), values[labels])
             keep = (before != 0) & (not self.overwrite)
-            doc.from_array([attr], np.where(keep, before, new).reshape(-1, 1).astype("uint64"))
+            chosen: Any = np.where(keep, before, new).reshape(-1, 1).astype("uint64")
+            doc.from_array([attr], chosen)
             stored = np.where(is_space, np.float32(1.0), scores)
             stored[keep] = np.nan
             doc.user_data[_score_key(self.target)] = stored.tolist()
+
+    def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
+        """RETURNS (Dict[str, Any]): The scores of the attribute that this component sets."""
+        return {} if self.scorer is None else self.scorer(examples, attrs=[self.target], **kwargs)
 
     def is_annotated(self, example: Example) -> bool:
         """RETURNS (bool): Whether any token of the example has a gold tag."""
@@ -194,7 +200,8 @@ class CtxTagger(CtxPipe):
 
         RETURNS (Tuple[float, List[Floats2d]]): The loss in nats, and its gradient with respect to the scores.
         """
-        ops, n_labels = self.model.ops, len(self.labels)
+        ops: Any = self.model.ops
+        n_labels = len(self.labels)
         index = {label: i for i, label in enumerate(self.labels)}
         loss = 0.0
         gradient = []
@@ -204,11 +211,11 @@ class CtxTagger(CtxPipe):
                 gradient.append(doc_scores)
                 continue
             known = np.asarray(gold) >= 0  # (T,)
-            target = np.full((len(gold), n_labels), self.label_smoothing / n_labels, dtype="float32")
-            target[known, np.asarray(gold)[known]] += 1.0 - self.label_smoothing
-            target[~known] = 0.0
-            target = ops.asarray2f(target)  # (T, K)
-            shifted = doc_scores - doc_scores.max(axis=1, keepdims=True)
+            wanted = np.full((len(gold), n_labels), self.label_smoothing / n_labels, dtype="float32")
+            wanted[known, np.asarray(gold)[known]] += 1.0 - self.label_smoothing
+            wanted[~known] = 0.0
+            target = ops.asarray2f(wanted)  # (T, K)
+            shifted: Any = doc_scores - ops.xp.max(doc_scores, axis=1, keepdims=True)
             log_probs = shifted - ops.xp.log(ops.xp.exp(shifted).sum(axis=1, keepdims=True))
             loss -= float((target * log_probs).sum())
             gradient.append(ops.xp.exp(log_probs) * ops.asarray2f(known[:, None].astype("float32")) - target)

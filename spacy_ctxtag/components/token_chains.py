@@ -37,8 +37,8 @@ def find_chains(doc: Doc, sent_starts: Optional[Sequence[bool]] = None) -> DocCh
     is_word = doc.to_array([IS_SPACE]).reshape(-1) == 0
     words = np.concatenate([[0], np.cumsum(is_word)])
     tokens = np.flatnonzero(is_word)
-    borders = [] if sent_starts is None else words[np.flatnonzero(np.asarray(sent_starts, dtype=bool))]
-    chains = np.split(tokens, np.unique(borders).astype("int64"))
+    starts = np.flatnonzero(np.asarray([] if sent_starts is None else sent_starts, dtype=bool))
+    chains = np.split(tokens, np.unique(words[starts]))
     return DocChains([chain for chain in chains if len(chain)], words)
 
 
@@ -74,9 +74,7 @@ def gold_masks(grammar: Grammar, spans: Sequence[LabelSpan], missing: Bools, doc
     return masks
 
 
-def preset_masks(
-    grammar: Grammar, spans: Sequence[LabelSpan], taken: Bools, doc: DocChains
-) -> List[Optional[Bools]]:
+def preset_masks(grammar: Grammar, spans: Sequence[LabelSpan], taken: Bools, doc: DocChains) -> List[Optional[Bools]]:
     """The tags that entities set by others leave over on the chains of a Doc; None for a chain where they leave all.
 
     spans: Preset entities with a label of this grammar.

@@ -59,15 +59,15 @@ def _exact_sequences(example: Example) -> Iterator[bool]:
             yield {ent for ent in wanted if start <= ent[0] < end} == {ent for ent in found if start <= ent[0] < end}
 
 
-def score_tagger(examples: Iterable[Example], **kwargs: Any) -> Scores:
-    """Score token.tag_ and token.pos_.
+def score_tagger(examples: Iterable[Example], *, attrs: Sequence[str] = ("tag", "pos"), **kwargs: Any) -> Scores:
+    """Score token.tag_ and token.pos_, or one of them.
 
     RETURNS (Scores): tag_acc and pos_acc as in spaCy, and tag_seq_acc and pos_seq_acc, the share of sequences whose
         annotated tokens are all right. None where nothing is annotated.
     """
     examples = list(examples)
     scores: Scores = {}
-    for attr in ("tag", "pos"):
+    for attr in attrs:
         annotated = [eg for eg in examples if eg.reference.has_annotation(attr.upper())]
         accuracy = Scorer.score_token_attr(examples, attr) if annotated else {f"{attr}_acc": None}
         scores.update(accuracy)

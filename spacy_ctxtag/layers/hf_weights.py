@@ -17,8 +17,8 @@ def load_module(path: Path) -> Any:
     """Load an encoder in 32-bit floats, ready for prediction. Weights of heads that are not built are left over.
 
     RETURNS (torch.nn.Module): The encoder.
-    RAISES (ValueError): CT005 when weights are missing or do not fit, CT007 for an encoder-decoder, CT010 for files that
-        cannot be read.
+    RAISES (ValueError): CT005 when weights are missing or do not fit, CT007 for an encoder-decoder, CT010 for a folder
+        that cannot be read.
     """
     from transformers import AutoConfig, AutoModel
 

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any, Callable, List, Sequence, Tuple
 
 import numpy
-from spacy.attrs import IDS  # type: ignore[import-not-found]
+from spacy.attrs import IDS
 from spacy.ml.featureextractor import FeatureExtractor
 from spacy.tokens import Doc
 from thinc.api import HashEmbed, Linear, Model, chain, concatenate, with_array

@@ -7,7 +7,7 @@ from typing import Any, List, NamedTuple, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from spacy.attrs import IDX, LENGTH  # type: ignore[import-not-found]
+from spacy.attrs import IDX, LENGTH
 from spacy.tokens import Doc
 
 from .alignment import Alignment, align, token_borders

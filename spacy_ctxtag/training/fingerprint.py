@@ -1,4 +1,4 @@
-"""Remember which texts a pipeline was trained on, as hashes in its meta, so that later steps can refuse to reuse them."""
+"""Remember which texts a pipeline was trained on, as hashes in its meta, so that later steps can refuse them."""
 
 import hashlib
 from typing import Any, Dict, Iterable

@@ -52,7 +52,9 @@ def test_gradients_equal_central_differences(pooling, kind, calm_backbones):
     model = make_encoder(calm_backbones[kind], window=24, overlap=8, pooling=pooling, max_pieces=60)
     model._to_ops(Float64Ops())
     module = model.shims[0].module.double()
-    docs, eps = docs_of(PLAIN, "Ada\n\nwrote"), 1e-5
+    # Some of ModernBERT is computed in single precision by transformers 5, whatever its weights are.
+    eps, rel = (1e-3, 5e-3) if kind == "modernbert" else (1e-5, 1e-4)
+    docs = docs_of(PLAIN, "Ada\n\nwrote")
     vectors, backprop = model.begin_update(docs)
     assert vectors[0].dtype == "float64"
     d_vectors = like(vectors)
@@ -71,7 +73,7 @@ def test_gradients_equal_central_differences(pooling, kind, calm_backbones):
             flat[where] = value + step
             losses.append(loss())
         flat[where] = value
-        assert gradient[where].item() == pytest.approx((losses[0] - losses[1]) / (2 * eps), rel=1e-4, abs=1e-6), name
+        assert gradient[where].item() == pytest.approx((losses[0] - losses[1]) / (2 * eps), rel=rel, abs=1e-6), name
 
 
 @pytest.mark.parametrize("kind", KINDS)
