@@ -1,7 +1,8 @@
 """Tiny encoders with random weights, one of each kind of architecture and tokenizer, built offline in a moment.
 
 Their folders hold what a folder of the hub holds: `config.json`, `model.safetensors`, `tokenizer.json`,
-`tokenizer_config.json`. Tokenizers are trained on the lines below. All read 48 pieces at most, so that windows happen.
+`tokenizer_config.json`. The pieces are those of the lines below, and the same every time, which the trainers of
+`tokenizers` for WordPiece and Unigram do not promise. All read 48 pieces at most, so that windows happen.
 """
 
 import json
@@ -33,14 +34,14 @@ class Kind(NamedTuple):
 
 
 def _word_pieces(lowercase: bool) -> Tokenizer:
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    tokenizer = Tokenizer(models.WordPiece(dict(zip(specials, range(5), strict=True)), unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=300, special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"], show_progress=False
-    )
-    tokenizer.train_from_iterator(LINES, trainer)
+    pieces = [*specials, *_pieces_of_lines(tokenizer, "##")]
+    tokenizer.model = models.WordPiece({piece: i for i, piece in enumerate(pieces)}, unk_token="[UNK]")
+    tokenizer.add_special_tokens(specials)
     return _surround(tokenizer, "[CLS]", "[SEP]")
 
 
@@ -62,19 +63,29 @@ def _byte_pairs(begin: str, end: str, others: List[str]) -> Tokenizer:
     return tokenizer
 
 
-def _unigram(specials: List[str], begin: str, end: str) -> Tokenizer:
+def _unigram(specials: List[str], unknown: str, begin: str, end: str) -> Tokenizer:
     tokenizer = Tokenizer(models.Unigram())
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")])
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     tokenizer.decoder = decoders.Metaspace()
-    trainer = trainers.UnigramTrainer(
-        vocab_size=300,
-        special_tokens=specials,
-        unk_token="[UNK]" if "[UNK]" in specials else "<unk>",
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(LINES, trainer)
+    scored = [(piece, -9.0 + len(piece)) for piece in _pieces_of_lines(tokenizer, "")]
+    tokenizer.model = models.Unigram([*((each, 0.0) for each in specials), *scored], unk_id=specials.index(unknown))
+    tokenizer.add_special_tokens(specials)
     return _surround(tokenizer, begin, end)
+
+
+def _pieces_of_lines(tokenizer: Tokenizer, inner: str) -> List[str]:
+    """All characters of the lines, and their words cut at every third, sorted.
+
+    inner (str): What marks a piece inside of a word.
+    """
+    found = set()
+    for line in LINES:
+        normal = tokenizer.normalizer.normalize_str(line)
+        for word, _ in tokenizer.pre_tokenizer.pre_tokenize_str(normal):
+            found |= {word[:3], *word, *(inner + character for character in word)}
+            found |= {inner + word[i : i + 3] for i in range(3, len(word), 3)}
+    return sorted(found)
 
 
 def _surround(tokenizer: Tokenizer, begin: str, end: str) -> Tokenizer:
@@ -135,10 +146,10 @@ KINDS = {
         lambda: _byte_pairs("[CLS]", "[SEP]", ["[PAD]", "[UNK]", "[MASK]"]), BERT_TOKENS, {**COMMON, **MODERN}
     ),
     "xlm-roberta": Kind(
-        lambda: _unigram(["<s>", "<pad>", "</s>", "<unk>", "<mask>"], "<s>", "</s>"), ROBERTA_TOKENS, ROBERTA
+        lambda: _unigram(["<s>", "<pad>", "</s>", "<unk>", "<mask>"], "<unk>", "<s>", "</s>"), ROBERTA_TOKENS, ROBERTA
     ),
     "deberta-v2": Kind(
-        lambda: _unigram(["[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]"], "[CLS]", "[SEP]"),
+        lambda: _unigram(["[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]"], "[UNK]", "[CLS]", "[SEP]"),
         BERT_TOKENS,
         {**COMMON, **DEBERTA, "pad_token_id": 0},
     ),

@@ -23,7 +23,7 @@ from ._printer import msg
 
 TEXTS = (
     "Ilse Marchetti left Porto on 3 May, but she didn't say why.",
-    "The University of Leeds paid $ 4.5 million to Tallis Software for the Lisbon Book Fair.",
+    "The University of Leeds paid $4.5 million to Tallis Software for the Lisbon Book Fair.",
     "Dr. Okafor will present Python 3.12 in Berlin next Tuesday.",
 )
 TIMEOUT = 1800  # seconds for each step
