@@ -1,12 +1,14 @@
 """Small pipelines over a tiny encoder, and a corpus that they can learn by heart in a few steps."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import spacy
 from backbones import WIDTH
 from spacy.language import Language
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 from thinc.api import Adam, fix_random_seed
 
@@ -42,8 +44,7 @@ def make_reference(nlp: Language, line: str) -> Doc:
     starts = [i == 0 for i in range(len(parts))]
     doc = Doc(nlp.vocab, [word for word, _ in parts], tags=tags, pos=[POS[tag] for tag in tags], sent_starts=starts)
     borders = [i for i in range(len(parts) + 1) if i in (0, len(parts)) or labels[i] != labels[i - 1]]
-    spans = zip(borders, borders[1:], strict=False)
-    doc.set_ents([Span(doc, start, end, label=labels[start]) for start, end in spans if labels[start]])
+    doc.set_ents([Span(doc, start, end, label=labels[start]) for start, end in pairwise(borders) if labels[start]])
     return doc
 
 
@@ -53,6 +54,12 @@ def make_examples(nlp: Language, lines: Sequence[str] = LINES) -> list[Example]:
     return [
         Example(Doc(nlp.vocab, [t.text for t in ref], [bool(t.whitespace_) for t in ref]), ref) for ref in references
     ]
+
+
+def write_corpus(path: Path, repeat: int = 1) -> Path:
+    """Write the corpus as a .spacy file. RETURNS (Path): The file."""
+    DocBin(docs=[eg.reference for eg in make_examples(spacy.blank("en"))] * repeat).to_disk(path)
+    return path
 
 
 def encoder(backbone: str, **settings: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from spacy.language import Language
 from spacy.pipeline import TrainablePipe
 from spacy.pipeline.tok2vec import Tok2Vec, Tok2VecListener
 from spacy.tokens import Doc
-from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.training import Example, validate_examples
 from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d, FloatsXd
@@ -157,9 +157,9 @@ class CtxEncoder(CtxPipe, Tok2Vec):
 
     def initialize(self, get_examples: Callable[[], Iterable[Example]], *, nlp: Optional[Language] = None) -> None:
         """Load the backbone's weights. RAISES (ValueError): CT405 without an example."""
-        validate_get_examples(get_examples, "CtxEncoder.initialize")
+        sample = self.take_sample(get_examples)
         self._pending = self._late_sgd = None
-        self.initialize_model([eg.predicted for eg, _ in zip(get_examples(), range(10), strict=False)])
+        self.model.initialize(X=sample)
 
     def add_label(self, label: str) -> int:
         raise NotImplementedError

@@ -1,13 +1,12 @@
 """`ctx_ner`: named entities by a linear-chain CRF over contextual vectors, each with its exact probability."""
 
-from itertools import islice
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 from spacy.attrs import ENT_IOB, ENT_TYPE
 from spacy.language import Language
 from spacy.tokens import Doc, Span
-from spacy.training import Example, validate_get_examples
+from spacy.training import Example
 from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
@@ -232,7 +231,12 @@ class CtxNER(CtxPipe):
         over (marginalised), and mentions of labels that the component does not have count as outside.
 
         RETURNS (Tuple[float, Chains]): The loss in nats, and its gradient.
+        RAISES (ValueError): CT402 when the scores are not numbers.
         """
+        if not all(
+            np.isfinite(each).all() for each in (*scores.emissions, scores.start, scores.transition, scores.end)
+        ):
+            raise ValueError(Errors.CT402.format(name=self.name))
         grammar, index = self.grammar, {label: i for i, label in enumerate(self.labels)}
         found: List[DocChains] = []
         masks = []
@@ -259,7 +263,7 @@ class CtxNER(CtxPipe):
         labels (Optional[Sequence[str]]): The labels, else they are read off the examples.
         RAISES (ValueError): CT401 without a label, CT405 without an example.
         """
-        validate_get_examples(get_examples, "CtxNER.initialize")
+        sample = self.take_sample(get_examples)
         if labels is None:
             labels = sorted({ent.label_ for eg in get_examples() for ent in eg.reference.ents})
         for label in labels:
@@ -269,7 +273,7 @@ class CtxNER(CtxPipe):
         if nlp is not None:
             record_training_texts(nlp.meta, (eg.reference.text for eg in get_examples()))
         self.set_output(len(self.grammar.tags))
-        self.initialize_model([eg.predicted for eg in islice(get_examples(), 10)])
+        self.model.initialize(X=sample)
 
     # Serialization
 

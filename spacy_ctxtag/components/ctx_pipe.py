@@ -3,14 +3,15 @@
 import math
 import shutil
 from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple, Union
 
 import srsly
 from spacy import util
 from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
-from spacy.training import Example, validate_examples
+from spacy.training import Example, validate_examples, validate_get_examples
 from thinc.api import Model, Optimizer, set_dropout_rate
 
 from ..errors import Errors
@@ -81,11 +82,13 @@ class CtxPipe(TrainablePipe):
         """RETURNS (bool): Whether there is anything in an example that this component learns from."""
         raise NotImplementedError
 
-    def initialize_model(self, docs: Sequence[Doc]) -> None:
-        """Initialize the weights from a sample of Docs. RAISES (ValueError): CT405 when there is none."""
-        if not docs:
+    def take_sample(self, get_examples: Callable[[], Iterable[Example]]) -> List[Doc]:
+        """RETURNS (List[Doc]): A few Docs to initialize the weights with. RAISES (ValueError): CT405 without one."""
+        examples = list(islice(get_examples(), 10))
+        if not examples:
             raise ValueError(Errors.CT405.format(name=self.name))
-        self.model.initialize(X=list(docs))
+        validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
+        return [eg.predicted for eg in examples]
 
     # Serialization
 

@@ -1,7 +1,6 @@
 """`ctx_tagger`: a tag for every token from contextual vectors, with its probability."""
 
 from functools import partial
-from itertools import islice
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
@@ -10,7 +9,7 @@ from spacy.attrs import IS_SPACE, POS, TAG
 from spacy.language import Language
 from spacy.parts_of_speech import IDS as POS_IDS
 from spacy.tokens import Doc, Token
-from spacy.training import Example, validate_get_examples
+from spacy.training import Example
 from spacy.vocab import Vocab
 from thinc.api import Config, Model
 from thinc.types import Floats2d
@@ -235,7 +234,7 @@ class CtxTagger(CtxPipe):
         labels (Optional[Sequence[str]]): The tags, else they are read off the examples.
         RAISES (ValueError): CT401 without a tag, CT405 without an example.
         """
-        validate_get_examples(get_examples, "CtxTagger.initialize")
+        sample = self.take_sample(get_examples)
         if labels is None:
             attr = f"{self.target}_"
             labels = sorted({getattr(token, attr) for eg in get_examples() for token in eg.reference} - {""})
@@ -246,7 +245,7 @@ class CtxTagger(CtxPipe):
         if nlp is not None:
             record_training_texts(nlp.meta, (eg.reference.text for eg in get_examples()))
         self.set_output(len(self.labels))
-        self.initialize_model([eg.predicted for eg in islice(get_examples(), 10)])
+        self.model.initialize(X=sample)
 
     def _value(self, label: str) -> int:
         return POS_IDS[label] if self.target == "pos" else self.vocab.strings.add(label)

@@ -25,8 +25,8 @@ def find_score(span: Span) -> Optional[float]:
         of the pipeline.
     """
     for group in span.doc.spans.values():
-        if group.attrs.get("source") != SOURCE:
-            continue
+        if group.attrs.get("source") != SOURCE or len(group.attrs[SCORES]) != len(group):
+            continue  # another's, or one that was changed since
         at = bisect_left(range(len(group)), span.start_char, key=lambda i: group[i].start_char)
         while at < len(group) and group[at].start_char == span.start_char:
             if group[at].end_char == span.end_char and group[at].label == span.label:

@@ -2,7 +2,7 @@
 
 import pickle
 from collections.abc import Callable, Sequence
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -291,7 +291,7 @@ def enumerate_paths(pipe: CtxNER, doc: Doc) -> list[tuple[tuple[int, ...], float
     scores = chains.emissions[0]
     found = {}
     for path in product(range(len(grammar.tags)), repeat=len(doc)):
-        moves = list(zip(path, path[1:], strict=False))
+        moves = list(pairwise(path))
         if grammar.start[path[0]] and grammar.end[path[-1]] and all(grammar.transition[move] for move in moves):
             total = sum(scores[i, tag] for i, tag in enumerate(path)) + sum(chains.transition[move] for move in moves)
             found[path] = np.exp(total + chains.start[path[0]] + chains.end[path[-1]])
@@ -365,7 +365,7 @@ def test_ner_probabilities_survive_merged_entities(fresh: Language) -> None:
     expected = [ent._.ctx_score for ent in fresh("Frau Müller answered Ada .").ents]
     fresh.add_pipe("merge_entities")
     doc = fresh("Frau Müller answered Ada .")
-    assert [token.text for token in doc][0] == "Frau Müller"
+    assert doc[0].text == "Frau Müller"
     assert [ent._.ctx_score for ent in doc.ents] == expected
     assert len(expected) == 2
 
@@ -383,6 +383,21 @@ def test_ner_score_ignores_span_groups_of_others(nlp: Language) -> None:
     expected = doc.ents[0]._.ctx_score
     doc.spans["other"] = [doc[0:2]]
     assert doc.ents[0]._.ctx_score == expected
+
+
+def test_ner_score_is_none_when_the_group_was_changed(nlp: Language) -> None:
+    doc = nlp(TEXT)
+    doc.spans["ctx_ner"].append(Span(doc, 6, 7, PLACE))
+    assert [ent._.ctx_score for ent in doc.ents] == [None] * 3
+
+
+def test_ner_probabilities_of_joined_docs_are_right_or_none(nlp: Language) -> None:
+    docs = [nlp(TEXT), nlp("Frau Müller answered Ada .")]
+    expected = [ent._.ctx_score for doc in docs for ent in doc.ents]
+    joined = Doc.from_docs(docs)
+    assert len(joined.ents) == 5
+    for ent, score in zip(joined.ents, expected, strict=True):
+        assert ent._.ctx_score in (None, score)
 
 
 def test_ner_two_components_keep_their_scores_apart(fresh: Language, trained: dict[str, Path]) -> None:

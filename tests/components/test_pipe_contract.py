@@ -115,6 +115,19 @@ def test_head_excluded_parts_are_not_saved(kind: str, unusual: dict[str, Languag
 
 
 @heads
+def test_head_works_alone_with_its_defaults(kind: str, tmp_path: Path) -> None:
+    nlp = spacy.blank("en")
+    nlp.add_pipe(kind)
+    examples = make_examples(nlp)
+    optimizer = nlp.initialize(lambda: examples)
+    losses = [nlp.update(examples, sgd=optimizer)[kind] for _ in range(4)]
+    assert losses[-1] < losses[0]
+    nlp.to_disk(tmp_path)
+    again = spacy.load(tmp_path)
+    assert guesses(kind, again) == guesses(kind, nlp)
+
+
+@heads
 @pytest.mark.parametrize("texts", [[""], [" \n\t "], ["", ""], ["Ada wrote.", "", "  "]], ids=repr)
 def test_head_predicts_empty_docs(kind: str, texts: list[str], trained: dict[str, Path]) -> None:
     nlp = spacy.load(trained[kind])

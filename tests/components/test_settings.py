@@ -143,7 +143,7 @@ def test_head_refuses_labels(kind: str, label: Any, tiny_backbone: str) -> None:
 
 def test_tagger_refuses_a_label_that_is_no_part_of_speech(tiny_backbone: str) -> None:
     nlp = make_pipeline(["ctx_tagger"], tiny_backbone, target="pos")
-    with pytest.raises(ValueError, match="CT404.*target = 'tag'"):
+    with pytest.raises(ValueError, match=r"CT404.*target = 'tag'"):
         nlp.get_pipe("ctx_tagger").add_label("NN-P")
 
 
@@ -157,7 +157,9 @@ def test_head_refuses_data_without_labels(kind: str, tiny_backbone: str) -> None
 
 @pytest.mark.parametrize("kind", [*HEADS, "ctx_encoder"])
 def test_component_refuses_no_examples(kind: str, tiny_backbone: str) -> None:
-    nlp = make_pipeline([], tiny_backbone, shared=True) if kind == "ctx_encoder" else make_pipeline([kind], tiny_backbone)
+    nlp = (
+        make_pipeline([], tiny_backbone, shared=True) if kind == "ctx_encoder" else make_pipeline([kind], tiny_backbone)
+    )
     settings = {} if kind == "ctx_encoder" else {"labels": ["x"]}
     with pytest.raises(ValueError, match="CT405"):
         nlp.get_pipe(kind).initialize(lambda: [], nlp=nlp, **settings)
@@ -168,7 +170,7 @@ def test_head_refuses_a_loss_that_is_not_a_number(kind: str, trained: dict[str, 
     nlp = spacy.load(trained[kind])
     output = nlp.get_pipe(kind).model.get_ref("output_layer")
     output.set_param("b", output.get_param("b") * np.float32("nan"))
-    with pytest.raises(ValueError, match="CT402.*learn_rate"):
+    with pytest.raises(ValueError, match=r"CT402.*learn_rate"):
         nlp.update(make_examples(nlp), sgd=Adam(0.1))
 
 

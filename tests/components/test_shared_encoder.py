@@ -1,7 +1,7 @@
 """`ctx_encoder` with its listeners, ours and spaCy's, and our heads on the encoders of others."""
 
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +157,24 @@ def test_encoder_last_step_is_done_before_its_weights_are_used(use: Callable[[La
     assert not np.array_equal(before, module.embeddings.word_embeddings.weight.detach().numpy())
 
 
+@pytest.mark.parametrize("shared", [True, False])
+def test_averages_cover_the_weights_of_the_encoder(shared: bool, tiny_backbone: str) -> None:
+    nlp = make_pipeline(["ctx_ner"], tiny_backbone, shared=shared)
+    examples = make_examples(nlp)
+    nlp.initialize(lambda: examples)
+    optimizer = Adam(0.01, use_averages=True)
+    for _ in range(3):
+        nlp.update(examples, sgd=optimizer)
+    before = dict(parameters(nlp))
+    with nlp.use_params(optimizer.averages):
+        during = dict(parameters(nlp))
+        nlp("Ada wrote.")
+    after = dict(parameters(nlp))
+    name = f"{nlp.pipe_names[0]}.encoder.layer.0.attention.self.query.weight"
+    assert not np.array_equal(before[name], during[name])
+    assert all(np.array_equal(before[each], after[each]) for each in before)
+
+
 def test_encoder_last_step_goes_to_disk(steady: bytes, tmp_path: Path) -> None:
     nlp: Language = pickle.loads(steady)
     nlp.update(make_examples(nlp), sgd=Adam(0.01))
@@ -200,9 +218,7 @@ def test_cleaner_is_saved_with_the_pipeline(trained: dict[str, Path], tmp_path: 
 
 @pytest.mark.backbone
 @heads
-def test_head_predicts_the_same_with_its_listener_replaced(
-    kind: str, trained: dict[str, Path], tmp_path: Path
-) -> None:
+def test_head_predicts_the_same_with_its_listener_replaced(kind: str, trained: dict[str, Path], tmp_path: Path) -> None:
     nlp = spacy.load(trained["joint"])
     nlp.replace_listeners("ctx_encoder", kind, ["model.tok2vec.encoder"])
     nlp.to_disk(tmp_path)
@@ -224,7 +240,7 @@ def test_head_learns_with_its_listener_replaced(kind: str, trained: dict[str, Pa
 
 
 @pytest.fixture
-def beside(tiny_backbone: str) -> Iterator[Language]:
+def beside(tiny_backbone: str) -> Language:
     """A joint pipeline with components of spaCy that listen too."""
     nlp = make_pipeline(HEADS, tiny_backbone, shared=True)
     nlp.add_pipe("tagger", config={"model": {"@architectures": "spacy.Tagger.v2", "tok2vec": LISTENER}})
@@ -234,7 +250,7 @@ def beside(tiny_backbone: str) -> Iterator[Language]:
     linear = {"@architectures": "spacy.TextCatReduce.v1", "exclusive_classes": True, "use_reduce_mean": True}
     reduce = {"use_reduce_first": False, "use_reduce_last": False, "use_reduce_max": False}
     nlp.add_pipe("textcat", config={"model": {**linear, **reduce, "tok2vec": LISTENER}})
-    yield nlp
+    return nlp
 
 
 @pytest.mark.backbone
@@ -319,7 +335,9 @@ def test_head_on_a_bare_encoder(kind: str, tiny_backbone: str) -> None:
     nlp.add_pipe(kind, config={"model": {"tok2vec": encoder(tiny_backbone)}})
     examples = make_examples(nlp)
     train(nlp, examples, steps=60)
-    assert [annotation(kind, nlp(eg.predicted)) for eg in examples] == [annotation(kind, eg.reference) for eg in examples]
+    assert [annotation(kind, nlp(eg.predicted)) for eg in examples] == [
+        annotation(kind, eg.reference) for eg in examples
+    ]
 
 
 @heads
@@ -330,4 +348,6 @@ def test_head_on_a_tok2vec_of_spacy(kind: str) -> None:
     nlp.add_pipe(kind, config=head(kind, tok2vec, small=False))
     examples = make_examples(nlp)
     train(nlp, examples, steps=40)
-    assert [annotation(kind, nlp(eg.predicted)) for eg in examples] == [annotation(kind, eg.reference) for eg in examples]
+    assert [annotation(kind, nlp(eg.predicted)) for eg in examples] == [
+        annotation(kind, eg.reference) for eg in examples
+    ]

@@ -14,7 +14,28 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 PIPELINES = ["ctx_ner", "ctx_tagger", "joint"]
-WORDS = ["Ada", "wrote", "to", "Charles", "in", "London", ".", "the", "river", "Elbe", "flows", "nobody", "Blue", "Kettle", "\n", "Zoë", "東京", "today"]
+WORDS = [
+    *[
+        "Ada",
+        "wrote",
+        "to",
+        "Charles",
+        "in",
+        "London",
+        ".",
+        "the",
+        "river",
+        "Elbe",
+        "flows",
+        "nobody",
+        "Blue",
+        "Kettle",
+        "Zoë",
+        "東京",
+        "today",
+    ],
+    "\n",
+]
 BAD = "This one fails."
 
 
@@ -162,7 +183,7 @@ def test_pipe_failing_document_raises_by_default(
     seen = []
     with pytest.raises(RuntimeError, match="the bad one"):
         seen.extend(doc.text for doc in nlp.pipe(["Ada", BAD, "Charles"], batch_size=1))
-    assert list(doc.text for doc in nlp.pipe(["Ada", "Charles"])) == ["Ada", "Charles"]
+    assert [doc.text for doc in nlp.pipe(["Ada", "Charles"])] == ["Ada", "Charles"]
 
 
 def test_pipe_predicts_a_batch_once_when_nothing_fails(

@@ -77,7 +77,9 @@ def test_ner_scorer_ignores_what_is_not_annotated() -> None:
 
 
 def test_ner_scorer_aligns_tokens() -> None:
-    gold = Doc(NLP.vocab, ["New", "York", "-", "based"], spaces=[True, False, False, False], ents=["B-LOC", "I-LOC", "O", "O"])
+    gold = Doc(
+        NLP.vocab, ["New", "York", "-", "based"], spaces=[True, False, False, False], ents=["B-LOC", "I-LOC", "O", "O"]
+    )
     same = Doc(NLP.vocab, ["New", "York", "-based"], spaces=[True, False, False], ents=["B-LOC", "I-LOC", "O"])
     more = Doc(NLP.vocab, ["New", "York-based"], spaces=[True, False], ents=["B-LOC", "I-LOC"])
     assert score_ner([Example(same, gold)])["ents_seq_acc"] == 1.0
@@ -98,7 +100,12 @@ GUESSED = [["A", "B", "B"], ["A", "A"], ["C"]]
 def test_tagger_scorer_equals_hand_computed_values() -> None:
     pairs = zip(TAGS, GUESSED, strict=True)
     scores = score_tagger([Example(make_doc(len(b), tags=b), make_doc(len(a), tags=a)) for a, b in pairs])
-    assert scores == {"tag_acc": pytest.approx(5 / 6), "tag_seq_acc": pytest.approx(2 / 3), "pos_acc": None, "pos_seq_acc": None}
+    assert scores == {
+        "tag_acc": pytest.approx(5 / 6),
+        "tag_seq_acc": pytest.approx(2 / 3),
+        "pos_acc": None,
+        "pos_seq_acc": None,
+    }
 
 
 def test_tagger_scorer_scores_parts_of_speech() -> None:
