@@ -33,7 +33,7 @@ class Errors(metaclass=_WithCodes):
     )
     CT004 = (
         "The encoder has no weights yet. Expected an initialized pipeline: call `nlp.initialize()`, or load a trained "
-        "one with `spacy.load`."
+        "one with `spacy.load`. A component in `frozen_components` is not initialized: give it a `source`."
     )
     CT005 = (
         "The weights at {path} do not fit the encoder that its config.json describes. Missing: {missing}; of another "
