@@ -1,6 +1,6 @@
 # Everything a person types. Each target sets up by itself what it needs: `make demo` from a fresh clone is enough.
 #
-#   make PYTHON=python3.12 test     another interpreter (3.10 or newer)
+#   make PYTHON=python3.12 test     another interpreter (3.10 or newer), before .venv is made or after `make clean`
 #   make demo GPU=0                 train on the first GPU
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)

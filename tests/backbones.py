@@ -185,7 +185,11 @@ def make_backbone(kind: str, path: Path, **settings: Any) -> str:
         AutoModel.from_config(config).save_pretrained(path)
     tokenizer.save(str(path / "tokenizer.json"))
     tokens = {f"{name}_token": token for name, token in KINDS[kind].specials.items()}
-    about = {"tokenizer_class": TOKENIZER_CLASSES[kind], "model_max_length": PIECES, **tokens}
+    about = {
+        "tokenizer_class": TOKENIZER_CLASSES[kind],
+        "model_max_length": 512,
+        **tokens,
+    }  # more than the encoder takes
     (path / "tokenizer_config.json").write_text(json.dumps(about), encoding="utf8")
     return str(path)
 

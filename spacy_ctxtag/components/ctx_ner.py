@@ -260,7 +260,7 @@ class CtxNER(CtxPipe):
 
         get_examples (Callable): Gives a representative sample of examples.
         nlp (Optional[Language]): The pipeline; the hashes of the examples' texts are kept in its meta.
-        labels (Optional[Sequence[str]]): The labels, else they are read off the examples.
+        labels (Optional[Sequence[str]]): The labels, else they are read off the examples. Labels added before stay.
         RAISES (ValueError): CT401 without a label, CT405 without an example.
         """
         sample = self.take_sample(get_examples)

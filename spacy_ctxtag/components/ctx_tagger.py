@@ -1,11 +1,12 @@
 """`ctx_tagger`: a tag for every token from contextual vectors, with its probability."""
 
+from bisect import bisect_left
 from functools import partial
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
-from spacy.attrs import IS_SPACE, POS, TAG
+from spacy.attrs import IDX, IS_SPACE, LENGTH, POS, TAG
 from spacy.language import Language
 from spacy.parts_of_speech import IDS as POS_IDS
 from spacy.tokens import Doc, Token
@@ -183,7 +184,12 @@ class CtxTagger(CtxPipe):
             doc.from_array([attr], chosen)
             stored = np.where(is_space, np.float32(1.0), scores)
             stored[keep] = np.nan
-            doc.user_data[_score_key(self.target)] = stored.tolist()
+            start, length = doc.to_array([IDX, LENGTH]).reshape(-1, 2).T
+            doc.user_data[_score_key(self.target)] = {
+                "start": start.tolist(),
+                "length": length.tolist(),
+                "score": stored.tolist(),
+            }
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
         """RETURNS (Dict[str, Any]): The scores of the attribute that this component sets."""
@@ -231,7 +237,7 @@ class CtxTagger(CtxPipe):
 
         get_examples (Callable): Gives a representative sample of examples.
         nlp (Optional[Language]): The pipeline; the hashes of the examples' texts are kept in its meta.
-        labels (Optional[Sequence[str]]): The tags, else they are read off the examples.
+        labels (Optional[Sequence[str]]): The tags, else they are read off the examples. Tags added before stay.
         RAISES (ValueError): CT401 without a tag, CT405 without an example.
         """
         sample = self.take_sample(get_examples)
@@ -256,10 +262,14 @@ def _score_key(target: str) -> str:
 
 
 def _find_score(target: str, token: Token) -> Optional[float]:
-    scores = token.doc.user_data.get(_score_key(target))
-    if scores is None or len(scores) != len(token.doc):  # the Doc was retokenized
+    """The getter of `token._.ctx_tag_score`: found by character offsets, so None for tokens made by retokenizing."""
+    stored = token.doc.user_data.get(_score_key(target))
+    if stored is None:
         return None
-    score = scores[token.i]
+    at = bisect_left(stored["start"], token.idx)
+    if at == len(stored["start"]) or (stored["start"][at], stored["length"][at]) != (token.idx, len(token)):
+        return None
+    score = stored["score"][at]
     return None if score != score else float(score)
 
 

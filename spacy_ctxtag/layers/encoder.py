@@ -41,7 +41,7 @@ def Encoder(
 
     backbone (Backbone): Where the weights come from, asked in `initialize` only.
     window (int): Word pieces that the encoder reads at once, special pieces included; less where it takes less.
-    overlap (int): Word pieces that neighbouring windows of a long text share.
+    overlap (int): Word pieces that neighbouring windows of a long text share; half a window at most.
     max_pieces (int): Word pieces of one padded bucket.
     pooling (str): From pieces to tokens: "mean", "first" or "max".
     lr_scale (float): Factor of the learning rate of the encoder's weights.

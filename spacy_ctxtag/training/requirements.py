@@ -1,5 +1,6 @@
 """A callback for `[training] before_to_disk`: what a packaged pipeline needs, so that its wheel outlives releases."""
 
+import re
 from typing import Callable
 
 from spacy.language import Language
@@ -14,6 +15,6 @@ def create_requirements_v1() -> Callable[[Language], Language]:
 
 
 def _require_plugin(nlp: Language) -> Language:
-    others = [each for each in nlp.meta.get("requirements", ()) if not each.startswith("spacy-ctxtag")]
+    others = [each for each in nlp.meta.get("requirements", ()) if re.split(r"[^\w.-]", each)[0] != "spacy-ctxtag"]
     nlp.meta["requirements"] = [*others, f"spacy-ctxtag>={__version__}"]
     return nlp

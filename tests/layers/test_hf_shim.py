@@ -20,6 +20,7 @@ from tiny_encoders import FRAGMENTS, LONG, PLAIN, docs_of, make_encoder, shared_
 
 from spacy_ctxtag.architectures.encoder import build_encoder_v1
 from spacy_ctxtag.layers.backbone import Backbone
+from spacy_ctxtag.layers.hf_bytes import unpacked
 from spacy_ctxtag.layers.hf_shim import HFShim, weights_apart
 
 pytestmark = pytest.mark.backbone
@@ -114,6 +115,13 @@ def test_bytes_apart_are_small_and_wait_for_weights(tiny_backbone):
         loaded.predict(docs_of(PLAIN))
 
 
+def test_file_names_in_bytes_do_not_lead_out_of_the_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with unpacked({"../escaped.json": b"{}"}) as folder:
+        assert [path.name for path in folder.iterdir()] == ["escaped.json"]
+        assert not (folder.parent / "escaped.json").exists()
+
+
 def test_bytes_of_an_empty_shim_round_trip():
     shim = empty().from_bytes(empty().to_bytes()).shims[0]
     assert (shim.is_loaded, shim.awaits_weights) == (False, False)
@@ -123,6 +131,8 @@ def test_weights_of_half_precision_are_loaded_in_single(tiny_backbone, tmp_path)
     folder = shutil.copytree(tiny_backbone, tmp_path / "half")
     halved = {name: value.to(torch.bfloat16) for name, value in load_file(folder / "model.safetensors").items()}
     save_file(halved, folder / "model.safetensors", {"format": "pt"})
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "torch_dtype": "bfloat16", "dtype": "bfloat16"}))
     shim = make_shim(folder)
     assert {parameter.dtype for parameter in shim.module.parameters()} == {torch.float32}
 
@@ -200,11 +210,23 @@ def test_failed_load_leaves_the_shim_as_it_was(tiny_backbone, tmp_path):
     assert model.shims[0].tokenizer is tokenizer
 
 
+def draw():
+    return torch.rand(3).tolist(), numpy.random.rand(3).tolist(), [random.random() for _ in range(3)]
+
+
+def test_load_that_fails_moves_no_random_numbers(tiny_backbone, tmp_path):
+    folder = shutil.copytree(tiny_backbone, tmp_path / "broken")
+    save_file({"x": torch.zeros(1)}, folder / "model.safetensors", {"format": "pt"})
+    fix_random_seed(3)
+    expected = draw()
+    fix_random_seed(3)
+    with pytest.raises(ValueError, match="CT005"):
+        make_shim(folder)
+    assert draw() == expected
+
+
 @kinds
 def test_loading_moves_no_random_numbers(kind, tiny_backbones):
-    def draw():
-        return torch.rand(3).tolist(), numpy.random.rand(3).tolist(), [random.random() for _ in range(3)]
-
     fix_random_seed(3)
     expected = draw()
     fix_random_seed(3)
@@ -296,6 +318,20 @@ def test_gradients_are_used_once(tiny_backbone):
     model.finish_update(optimizer)
     for name, value in weights(model.shims[0]).items():
         assert_array_equal(value, before[name])
+
+
+def test_step_empties_the_gradients(tiny_backbone):
+    model = make_encoder(tiny_backbone)
+    learn(model, lambda key, weights, gradient, *, lr_scale: (weights, gradient))
+    assert not any(each.grad.any() for each in model.shims[0].module.parameters())
+
+
+def test_optimizer_may_return_other_arrays(tiny_backbone):
+    model = make_encoder(tiny_backbone)
+    before = weights(model.shims[0])
+    learn(model, lambda key, weights, gradient, *, lr_scale: (weights + 1, gradient))
+    for name, value in weights(model.shims[0]).items():
+        assert_array_equal(value, before[name] + 1)
 
 
 def test_step_without_backward_pass_does_not_count(tiny_backbone):

@@ -68,6 +68,12 @@ def test_text_like_special_pieces_gives_none(text, kind, tokenizers):
     assert not special & set(pieces.ids.tolist())
 
 
+@pytest.mark.parametrize("kind", ["bert", "electra", "roberta", "modernbert"])
+def test_text_like_a_special_piece_is_spelt_out(kind, tokenizers):
+    special = tokenizers[kind].sep_token
+    assert len(tokenize(docs_of(special), tokenizers[kind], capacity=30, overlap=4).ids) > 1
+
+
 def test_tokenizer_without_special_pieces_is_taken(tiny_backbone, tmp_path):
     folder = tmp_path / "bare"
     shutil.copytree(tiny_backbone, folder)

@@ -72,6 +72,12 @@ def test_windows_of_known_text():
     assert [each.tolist() for each in windows] == [[0, 3, 6], [6, 9, 12], [0, 4, 7], [4, 7, 12]]
 
 
+def test_cores_end_at_the_last_token_border_before_their_share():
+    borders, n_pieces = borders_of([3, 1, 1, 1] * 5)
+    windows = plan_windows(n_pieces, borders, capacity=10, overlap=4)
+    assert windows.core_end.tolist() == [5, 9, 12, 16, 18, 24, 30]  # shares: 5, 9, 13, 16, 20, 24, 30
+
+
 @pytest.mark.parametrize(("capacity", "overlap"), [(0, 0), (-3, 0), (4, 4), (4, 9), (4, -1)])
 def test_windows_that_cannot_advance_are_refused(capacity, overlap):
     with pytest.raises(ValueError, match="CT001"):
