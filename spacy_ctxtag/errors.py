@@ -74,6 +74,27 @@ class Errors(metaclass=_WithCodes):
         "{name!r}: the saved model at {path} has no folder of encoder weights, or it lacks files. Save the pipeline "
         "again with `nlp.to_disk`, or reinstall its package."
     )
+    CT407 = (
+        "{name!r}: {text!r} is annotated as {label}, and as no {label} in doc.spans[{key!r}]. Take one of the two out of "
+        "the reference."
+    )
+    CT408 = (
+        "{name!r} listens to {upstream!r}, which has not run on this Doc, and cannot be asked. Put it back into the "
+        "pipeline before {name!r}, or give {name!r} an encoder of its own: `nlp.replace_listeners`."
+    )
+    CT409 = (
+        "{name!r}: `{setting}` names the label {label!r}, which the component does not have. Its labels: {labels}. "
+        "Correct the name in the config."
+    )
+    CT410 = (
+        "{name!r}: the span {text!r} has the label {label!r}, which the component does not have. Its labels: {labels}. "
+        "Give a Span with one of them, e.g. Span(doc, start, end, label=…)."
+    )
+    CT411 = "{name!r}: the span {text!r} is of another Doc than the one given. Make it from this Doc."
+    CT412 = (
+        "{name!r}: the span {text!r} cannot be an entity: it begins or ends with white space, or crosses a sentence "
+        "(`within_sentences`). Give other borders."
+    )
 
     # CT1xx: tags and CRF
     CT100 = "Unknown tag scheme {scheme!r}. Expected {expected}."
@@ -114,6 +135,21 @@ class Errors(metaclass=_WithCodes):
         "annotated tokens do not contradict each other."
     )
     CT123 = "{name} holds NaN or infinity. Expected finite log-potentials in nats; the grammar forbids moves, not they."
+    CT124 = "n_best: k is {k}. Expected at least 1. Correct the number of paths that is asked for."
+    CT125 = (
+        "spans_above: `least` is {least}. Expected a probability above 0 and at most 1. For spans of any probability, "
+        "list them and use span_log_probs."
+    )
+    CT126 = (
+        "The temperature is {temperature}. Expected a finite number above 0; 1 changes nothing. Fit it again, or "
+        "leave it out."
+    )
+    CT127 = "The cost of missing tag {tag} is {cost}. Expected a finite number, at least 0. Correct the costs."
+    CT128 = (
+        "The wrong span {span} is of no sequence: there are {sequences}. Expected (sequence, start, end, label index). "
+        "Check that the spans belong to this batch."
+    )
+    CT129 = "entity_ratio_loss: {name} is {value}. Expected a share of the tokens, from 0 to 1. Correct it."
 
     # CT200 to CT249: characters, orthography, fusion
     CT200 = "{layer}: {name} is {value}. Expected at least {least}. Change it in the config block of the layer."
@@ -230,6 +266,10 @@ class Errors(metaclass=_WithCodes):
     CT372 = "The output is also an input. Name another output."
     CT373 = "The inputs hold no document."
     CT374 = "The corpus has no path. Set it in the config, e.g. with --paths.train corpus/train.spacy."
+    CT375 = (
+        "Corpus {corpus!r} holds {text!r} as {label}, which is not among the labels that it is said to be annotated with: "
+        "{labels}. Add the label, or correct the annotation."
+    )
     CT380 = "The document has no annotation at all. Annotate it, or leave it out."
     CT381 = "The document holds no text. Leave it out."
     CT382 = "Entity {text!r} ({label}) begins or ends with white space. Move its borders to the words."
@@ -243,6 +283,27 @@ class Errors(metaclass=_WithCodes):
     CT504 = "The model could not be loaded and used with the network off:\n{reason}"
     CT505 = "The network was used: {attempt}. Save the model with all it needs, then package it again."
     CT506 = "The model found no entity and no tag in {n} texts. Was it trained? Other texts: --texts FILE."
+    CT507 = (
+        "{n} of {total} texts of {path} were used to train the model, so its probabilities there say nothing about new "
+        "texts. Expected held-out data. Take these texts out, or calibrate on them all the same with --force."
+    )
+    CT508 = "{path} {what}. Expected a new or empty folder, or a pipeline to replace. {remedy}"
+    CT509 = "The pipeline has no component {name!r} that gives chains of scores. Expected a ctx_ner{found}."
+    CT510 = (
+        "{path} has {n} entities of the labels that {name!r} knows, which are: {labels}. Expected at least one. Is it "
+        "the right file, and are entities annotated in it?"
+    )
+    CT511 = (
+        "The plots of --report need matplotlib. Install it with `pip install 'spacy-ctxtag[plots]'`, or leave --report "
+        "out."
+    )
+    CT512 = (
+        "A config cannot hold a setting for each of these labels: {labels}, because of a character such as '.', ':' or "
+        "'='. Leave out {options}, or rename them."
+    )
+    CT513 = "The model {path} could not be loaded. Expected the folder of a pipeline, or an installed package. {reason}"
+    CT514 = "Only {n} of {total} documents of {path} have different texts, too few to cross-validate. Expected two."
+    CT515 = "Met {met}. Expected as many probabilities in [0, 1] as outcomes, which are 0 or 1, in one dimension."
 
 
 class Warnings(metaclass=_WithCodes):

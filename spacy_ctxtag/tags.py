@@ -156,7 +156,7 @@ def tags_to_spans(grammar: Grammar, tags: Union[Sequence[int], Ints]) -> List[La
     return list(zip(starts.tolist(), (ends.nonzero()[0] + 1).tolist(), labels.tolist(), strict=True))
 
 
-def constraint_mask(grammar: Grammar, spans: Spans, free: Bools) -> Bools:
+def constraint_mask(grammar: Grammar, spans: Spans, free: Bools, open_tags: Optional[Bools] = None) -> Bools:
     """The tags each token may take, for a partial annotation and for preset entities alike.
 
     Tokens of a span admit exactly their tag, `free` tokens (missing annotation; not preset) any tag, all others only
@@ -165,12 +165,16 @@ def constraint_mask(grammar: Grammar, spans: Spans, free: Bools) -> Bools:
     grammar (Grammar): The tags.
     spans (Sequence[Tuple[int, int, int]]): Known entities; they win over `free`.
     free (ndarray): (T,) bool.
+    open_tags (Optional[ndarray]): (K,) bool, further tags that tokens outside all spans admit: those of labels that
+        were not annotated.
     RETURNS (ndarray): (T, K) bool. Which moves are allowed is left to the grammar.
     RAISES (ValueError): As `spans_to_tags`.
     """
     free = np.asarray(free, dtype=np.bool_)
     tags = spans_to_tags(grammar, spans, len(free))  # (T,)
     mask: Bools = np.arange(len(grammar.tags)) == tags[:, None]  # (T, K)
+    if open_tags is not None:
+        mask[tags == 0] |= open_tags
     mask[free & (tags == 0)] = True
     if grammar.scheme == "BIO":
         for _, end, label in spans:

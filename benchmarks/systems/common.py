@@ -231,6 +231,8 @@ def digest(*paths: Path) -> str:
 
 # The loop
 
+KEEP = "CTXTAG_KEEP_MODELS"  # set: save the pipeline beside the result
+
 
 def main(build: Callable[[Run, list[Sentence]], System]) -> None:
     """Run the training that the file in the first argument describes; write its result to the second."""
@@ -276,6 +278,8 @@ def main(build: Callable[[Run, list[Sentence]], System]) -> None:
         "curve": curve,
         "predictions": predicted,
     }
+    if KEEP in os.environ and hasattr(system, "nlp"):
+        system.nlp.to_disk(result.with_suffix(""))
     partial = result.with_suffix(".partial")
     partial.write_text(json.dumps(record), encoding="utf8")
     partial.replace(result)

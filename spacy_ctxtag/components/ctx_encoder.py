@@ -91,6 +91,12 @@ class CtxEncoder(CtxPipe, Tok2Vec):
     def model(self, model: Model[List[Doc], TokenVectors]) -> None:
         TrainablePipe.model.__set__(self, model)
 
+    def find_listeners(self, component: Any) -> None:
+        """Find the listeners of a component, and let it know whom to ask for vectors."""
+        super().find_listeners(component)
+        if isinstance(component, CtxPipe) and any(node in self.listeners for node in component.model.walk()):
+            component.upstream = self
+
     def use_params(self, params: Dict[Any, FloatsXd]) -> Iterator[None]:
         """Use other weights, such as averages, until the generator is resumed, as spaCy does it."""
         with self.model.use_params(params):

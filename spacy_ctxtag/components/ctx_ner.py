@@ -1,64 +1,36 @@
-"""`ctx_ner`: named entities by a linear-chain CRF over contextual vectors, each with its exact probability."""
+"""`ctx_ner`: named entities by a linear-chain CRF over contextual vectors, each with its exact probability.
 
-from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+How a Doc is decided is in `ner_decoder`, what is learned in `ner_loss`, what a Doc comes with in `presets`.
+"""
+
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 import numpy as np
-from spacy.attrs import ENT_IOB, ENT_TYPE
+from numpy.typing import NDArray
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.vocab import Vocab
-from thinc.api import Config, Model
+from thinc.api import Model
 
-from ..crf import Chains, nll, posterior, span_log_probs, viterbi
+from ..crf import Chains, Posterior, posterior, span_log_probs
 from ..errors import Errors
-from ..tags import Grammar, LabelSpan, make_grammar, tags_to_spans
+from ..tags import Grammar, make_grammar
 from ..training.fingerprint import record_training_texts
+from . import defaults
 from .ctx_pipe import CtxPipe
-from .span_scores import register_extensions, store_scores
-from .token_chains import DocChains, find_chains, gold_masks, preset_masks, put_back, take
-
-DEFAULT_CONFIG = """
-[component]
-scheme = "BILUO"
-respect_entities = true
-within_sentences = false
-threshold = 0.0
-
-[component.scorer]
-@scorers = "spacy-ctxtag.ner_scorer.v1"
-
-[component.model]
-@architectures = "spacy-ctxtag.NER.v1"
-
-[component.model.tok2vec]
-@architectures = "spacy-ctxtag.Features.v1"
-
-[component.model.tok2vec.encoder]
-@architectures = "spacy-ctxtag.Encoder.v1"
-
-[component.model.tok2vec.encoder.backbone]
-@misc = "spacy-ctxtag.MiniLM.v1"
-
-[component.model.tok2vec.characters]
-@layers = "spacy-ctxtag.CharCNN.v1"
-
-[component.model.tok2vec.orthography]
-@layers = "spacy-ctxtag.Orthography.v1"
-"""
-
-
-class Entities(NamedTuple):
-    """What is predicted for one Doc: N entities as (start, end exclusive, label index) in tokens, and probabilities."""
-
-    spans: List[LabelSpan]
-    scores: List[float]
+from .ner_decoder import Decoding, Entities
+from .ner_loss import NERLoss
+from .ner_writer import annotate
+from .presets import NOTHING, Presets, find_presets, masks_of
+from .span_scores import register_extensions
+from .token_chains import DocChains, find_chains, locate, sent_starts, take
 
 
 @Language.factory(
     "ctx_ner",
     assigns=["doc.ents", "token.ent_iob", "token.ent_type", "doc.spans"],
-    default_config=Config().from_str(DEFAULT_CONFIG)["component"],
+    default_config=defaults.NER,
     default_score_weights={
         "ents_f": 1.0,
         "ents_p": 0.0,
@@ -76,9 +48,26 @@ def make_ctx_ner(
     respect_entities: bool,
     within_sentences: bool,
     threshold: float,
+    thresholds: Dict[str, float],
+    alternatives: Optional[float],
+    n_best: int,
+    decode: str,
+    mbr_cost: float,
+    temperature: float,
+    score_maps: Dict[str, Dict[str, List[float]]],
+    incorrect_spans_key: Optional[str],
+    costs: Dict[str, float],
+    label_smoothing: float,
+    entity_ratio: Optional[float],
+    entity_ratio_margin: float,
+    entity_ratio_weight: float,
     scorer: Optional[Callable[..., Any]],
 ) -> "CtxNER":
     """Construct a `ctx_ner`; see `CtxNER` for the settings."""
+    decoding = Decoding(name, decode, mbr_cost, temperature, alternatives, n_best, thresholds, score_maps)
+    loss = NERLoss(
+        name, incorrect_spans_key, costs, label_smoothing, entity_ratio, entity_ratio_margin, entity_ratio_weight
+    )
     return CtxNER(
         nlp.vocab,
         model,
@@ -87,6 +76,8 @@ def make_ctx_ner(
         respect_entities=respect_entities,
         within_sentences=within_sentences,
         threshold=threshold,
+        decoding=decoding,
+        loss=loss,
         scorer=scorer,
     )
 
@@ -95,7 +86,8 @@ class CtxNER(CtxPipe):
     """Sets `doc.ents`, and stores them with their probabilities in `doc.spans[name]` (`ent._.ctx_score`).
 
     An entity never begins or ends with white space. Entities that stand in the Doc before are kept, and the others are
-    decided given them; blocked tokens stay free of entities.
+    decided given them; blocked tokens stay free of entities. `doc.spans[name + "_alternatives"]` holds what else is
+    probable, `doc.spans[name + "_best_1"]`, … whole analyses, if the config asks for them.
     """
 
     def __init__(
@@ -108,6 +100,8 @@ class CtxNER(CtxPipe):
         respect_entities: bool = True,
         within_sentences: bool = False,
         threshold: float = 0.0,
+        decoding: Optional[Decoding] = None,
+        loss: Optional[NERLoss] = None,
         scorer: Optional[Callable[..., Any]] = None,
     ) -> None:
         """
@@ -116,6 +110,8 @@ class CtxNER(CtxPipe):
         respect_entities (bool): Keep the entities and blocked tokens that a Doc comes with; else they are overwritten.
         within_sentences (bool): Decode every sentence on its own, so that no entity crosses one.
         threshold (float): Entities with a lower probability are dropped.
+        decoding (Optional[Decoding]): How entities are decided and which others are stored.
+        loss (Optional[NERLoss]): What is learned.
         scorer (Optional[Callable]): What `score` calls.
         RAISES (ValueError): CT404 for a threshold outside [0, 1], CT100 for an unknown scheme.
         """
@@ -130,6 +126,8 @@ class CtxNER(CtxPipe):
         self.scheme = scheme
         self.respect_entities = respect_entities
         self.within_sentences = within_sentences
+        self.decoding = decoding or Decoding(name)
+        self.loss = loss or NERLoss(name)
         self.scorer = scorer
         self.cfg: Dict[str, Any] = {"labels": [], "threshold": threshold}
         self._configured_threshold = threshold
@@ -177,24 +175,7 @@ class CtxNER(CtxPipe):
             of the component's labels, with probability 1.
         """
         docs = list(docs)
-        chains = self.model.predict(docs)
-        found = [find_chains(doc, self._sent_starts(doc)) for doc in docs]
-        grammar = self.grammar
-        masks = [mask for doc, of_doc in zip(docs, found, strict=True) for mask in self._presets(doc, of_doc, grammar)]
-        chains = take(chains, found)
-        paths = iter(viterbi(chains, grammar, masks))
-        posteriors = iter(posterior(chains, grammar, masks))
-        results = []
-        for doc in found:
-            spans: List[LabelSpan] = []
-            scores: List[float] = []
-            for tokens in doc.tokens:
-                in_chain = tags_to_spans(grammar, next(paths))
-                log_probs = span_log_probs(next(posteriors), in_chain)
-                spans.extend((int(tokens[i]), int(tokens[j - 1]) + 1, label) for i, j, label in in_chain)
-                scores.extend(np.exp(log_probs).tolist())
-            results.append(Entities(spans, scores))
-        return results
+        return self._decode(docs, [self._presets(doc) for doc in docs])
 
     def set_annotations(self, docs: Iterable[Doc], entities: Sequence[Entities]) -> None:
         """Write entities and probabilities into Docs.
@@ -202,22 +183,91 @@ class CtxNER(CtxPipe):
         docs (Iterable[Doc]): The Docs.
         entities (Sequence[Entities]): What `predict` gave.
         """
-        labels, threshold = self.labels, self.cfg["threshold"]
-        for doc, (spans, scores) in zip(docs, entities, strict=True):
-            kept = list(doc.ents) if self.respect_entities else []
-            blocked = _blocked(doc) if self.respect_entities else []
-            preset = np.zeros((len(doc),), dtype=bool)
-            for ent in kept:
-                preset[ent.start : ent.end] = True
-            scored = [(ent, 1.0) for ent in kept if ent.label_ in labels]
-            for (start, end, label), score in zip(spans, scores, strict=True):
-                if not preset[start:end].any() and score >= threshold:
-                    ent = Span(doc, start, end, label=labels[label])
-                    kept.append(ent)
-                    scored.append((ent, score))
-            doc.set_ents(kept, blocked=blocked, default="outside")
-            scored.sort(key=lambda pair: pair[0].start)
-            store_scores(doc, self.name, [ent for ent, _ in scored], [score for _, score in scored])
+        for doc, found in zip(docs, entities, strict=True):
+            annotate(doc, found, self._presets(doc), self.name, self.labels, self.decoding, self.cfg["threshold"])
+
+    def score_spans(self, doc: Doc, spans: Iterable[Span]) -> List[float]:
+        """Compute the exact probability that each of any spans, overlapping ones included, is an entity of its label,
+        given what others have set in the Doc. It costs one run of the model.
+
+        RETURNS (List[float]): In the order of the spans; 0 for one that begins or ends with white space.
+        RAISES (ValueError): CT410 for a label that the component does not have, CT411 for a span of another Doc.
+        """
+        spans, labels = list(spans), self.labels
+        for span in spans:
+            self._check_span(doc, span, span.label_)
+        if not spans:
+            return []
+        of_doc, posteriors = self._posteriors(doc)
+        scores = []
+        for span in spans:
+            place = locate((span.start, span.end, labels.index(span.label_)), doc, of_doc)
+            scores.append(float(np.exp(span_log_probs(posteriors[place[0]], [place[1]])[0])) if place else 0.0)
+        return scores
+
+    def tag_probs(self, doc: Doc) -> NDArray[np.float64]:
+        """RETURNS (ndarray): (T, K) exact probabilities of the tags of each token, K as in `grammar.tags`; white space
+        is "O"."""
+        of_doc, posteriors = self._posteriors(doc)
+        probs = np.zeros((len(doc), len(self.grammar.tags)))
+        probs[:, 0] = 1.0
+        for tokens, each in zip(of_doc.tokens, posteriors, strict=True):
+            probs[tokens] = each.tag_probs
+        return probs
+
+    def correct(self, doc: Doc, span: Span, label: str = "") -> Doc:
+        """Take over what a person says about one span, and decide all other entities of the Doc again, given that.
+
+        doc (Doc): The Doc; it is changed. What others have set and does not overlap the span is kept.
+        span (Span): The span.
+        label (str): The label that it has; without one, its tokens are no part of any entity.
+        RETURNS (Doc): The same Doc. A later run of the component keeps the correction.
+        RAISES (ValueError): CT410 for a label that the component does not have, CT411 for a span of another Doc, CT412
+            for a span that cannot be an entity.
+        """
+        self._check_span(doc, span, label or None)
+        presets = find_presets(doc, self.name).without(span)
+        if label:
+            if locate((span.start, span.end, 0), doc, self._find_chains(doc)) is None:
+                raise ValueError(Errors.CT412.format(name=self.name, text=span.text))
+            presets.entities.append(Span(doc, span.start, span.end, label=label))
+        else:
+            presets.blocked.extend(doc[i : i + 1] for i in range(span.start, span.end))
+        [found] = self._decode([doc], [presets])
+        annotate(doc, found, presets, self.name, self.labels, self.decoding, self.cfg["threshold"])
+        return doc
+
+    def chains(self, docs: Iterable[Doc]) -> Tuple[Chains, List[DocChains]]:
+        """Score the chains of Docs: what everything else is computed from, before any temperature.
+
+        RETURNS (Tuple[Chains, List[DocChains]]): The scores, chain after chain, and which tokens they belong to.
+        """
+        docs = list(docs)
+        found = [self._find_chains(doc) for doc in docs]
+        return take(self.run_model(docs), found), found
+
+    def _posteriors(self, doc: Doc) -> Tuple[DocChains, List[Posterior]]:
+        chains, [of_doc] = self.chains([doc])
+        masks = masks_of(self._presets(doc), self.labels, self.grammar, doc, of_doc)
+        return of_doc, posterior(chains.divided_by(self.decoding.temperature), self.grammar, masks)
+
+    def _decode(self, docs: Sequence[Doc], presets: Sequence[Presets]) -> List[Entities]:
+        chains, found = self.chains(docs)
+        grammar, labels = self.grammar, self.labels
+        masks = [
+            mask
+            for doc, preset, of_doc in zip(docs, presets, found, strict=True)
+            for mask in masks_of(preset, labels, grammar, doc, of_doc)
+        ]
+        return self.decoding(chains, grammar, masks, found)
+
+    def _check_span(self, doc: Doc, span: Span, label: Optional[str]) -> None:
+        if span.doc is not doc:
+            raise ValueError(Errors.CT411.format(name=self.name, text=span.text))
+        if label is not None and label not in self.labels:
+            raise ValueError(
+                Errors.CT410.format(name=self.name, text=span.text, label=label, labels=", ".join(self.labels))
+            )
 
     # Training
 
@@ -227,27 +277,20 @@ class CtxNER(CtxPipe):
         return has_words and example.reference.has_annotation("ENT_IOB")
 
     def get_loss(self, examples: Iterable[Example], scores: Chains) -> Tuple[float, Chains]:
-        """The negative log-likelihood of the annotation, summed over the examples. What is not annotated is summed
-        over (marginalised), and mentions of labels that the component does not have count as outside.
+        """The negative log-likelihood of the annotation, summed over the examples, and further terms if the config asks
+        for them (see `NERLoss`). What is not annotated is summed over (marginalised), and mentions of labels that the
+        component does not have count as outside.
 
         RETURNS (Tuple[float, Chains]): The loss in nats, and its gradient.
-        RAISES (ValueError): CT402 when the scores are not numbers.
+        RAISES (ValueError): CT402 when the scores are not numbers, CT407 when an entity is also annotated as wrong.
         """
         if not all(
             np.isfinite(each).all() for each in (*scores.emissions, scores.start, scores.transition, scores.end)
         ):
             raise ValueError(Errors.CT402.format(name=self.name))
-        grammar, index = self.grammar, {label: i for i, label in enumerate(self.labels)}
-        found: List[DocChains] = []
-        masks = []
-        for eg in examples:
-            ents, tags = eg.get_aligned_ents_and_ner()
-            missing = np.array([tag is None or tag == "-" for tag in tags], dtype=bool)
-            spans = [(ent.start, ent.end, index[ent.label_]) for ent in ents if ent.label_ in index]
-            found.append(find_chains(eg.predicted, self._sent_starts(eg.predicted, eg)))
-            masks.extend(gold_masks(grammar, spans, missing, found[-1]))
-        losses, gradient = nll(take(scores, found), grammar, masks)
-        return float(losses.sum()), put_back(gradient, found, scores)
+        examples = list(examples)
+        found = [self._find_chains(eg.predicted, eg) for eg in examples]
+        return self.loss(examples, scores, self.grammar, found)
 
     def initialize(
         self,
@@ -261,7 +304,7 @@ class CtxNER(CtxPipe):
         get_examples (Callable): Gives a representative sample of examples.
         nlp (Optional[Language]): The pipeline; the hashes of the examples' texts are kept in its meta.
         labels (Optional[Sequence[str]]): The labels, else they are read off the examples. Labels added before stay.
-        RAISES (ValueError): CT401 without a label, CT405 without an example.
+        RAISES (ValueError): CT401 without a label, CT405 without an example, CT409 for a setting of an unknown label.
         """
         sample = self.take_sample(get_examples)
         if labels is None:
@@ -270,6 +313,8 @@ class CtxNER(CtxPipe):
             self.add_label(label)
         if not self.labels:
             raise ValueError(Errors.CT401.format(name=self.name, what="no entity in any example"))
+        self.decoding.check_labels(self.labels)
+        self.loss.check_labels(self.labels)
         if nlp is not None:
             record_training_texts(nlp.meta, (eg.reference.text for eg in get_examples()))
         self.set_output(len(self.grammar.tags))
@@ -290,34 +335,14 @@ class CtxNER(CtxPipe):
 
     # What a Doc comes with
 
-    def _sent_starts(self, doc: Doc, example: Optional[Example] = None) -> Optional[Sequence[bool]]:
-        """RETURNS: Per token, whether a sentence begins; None where Docs are decoded whole."""
+    def _presets(self, doc: Doc) -> Presets:
+        return find_presets(doc, self.name) if self.respect_entities else NOTHING
+
+    def _find_chains(self, doc: Doc, example: Optional[Example] = None) -> DocChains:
+        """RAISES (ValueError): CT403 when the component stays within sentences and the Doc has none."""
         if not self.within_sentences or len(doc) == 0:
-            return None
-        if doc.has_annotation("SENT_START"):
-            starts = {sent.start for sent in doc.sents}
-            return [i in starts for i in range(len(doc))]
-        if example is not None and example.reference.has_annotation("SENT_START"):
-            return [start == 1 for start in example.get_aligned("SENT_START")]
-        raise ValueError(Errors.CT403.format(name=self.name))
-
-    def _presets(self, doc: Doc, chains: DocChains, grammar: Grammar) -> List[Any]:
-        """RETURNS (List): For each chain the tags that entities and blocks of the Doc leave over, or None."""
-        if not self.respect_entities or not doc.has_annotation("ENT_IOB"):
-            return [None] * len(chains.tokens)
-        taken = np.zeros((len(doc),), dtype=bool)
-        spans = []
-        for ent in doc.ents:
-            if ent.label_ in self.labels:
-                spans.append((ent.start, ent.end, self.labels.index(ent.label_)))
-            else:
-                taken[ent.start : ent.end] = True
-        for block in _blocked(doc):
-            taken[block.start : block.end] = True
-        return preset_masks(grammar, spans, taken, chains)
-
-
-def _blocked(doc: Doc) -> List[Span]:
-    """RETURNS (List[Span]): The tokens that an earlier component has closed to entities."""
-    iob, label = doc.to_array([ENT_IOB, ENT_TYPE]).reshape(-1, 2).T
-    return [doc[i : i + 1] for i in np.flatnonzero((iob == 3) & (label == 0)).tolist()]
+            return find_chains(doc)
+        starts = sent_starts(doc, example)
+        if starts is None:
+            raise ValueError(Errors.CT403.format(name=self.name))
+        return find_chains(doc, starts)

@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tupl
 import srsly
 from spacy import util
 from spacy.pipeline import TrainablePipe
+from spacy.pipeline.tok2vec import Tok2Vec, Tok2VecListener
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from thinc.api import Model, Optimizer, set_dropout_rate
@@ -19,7 +20,12 @@ from ..layers.hf_shim import HFShim, weights_apart
 
 
 class CtxPipe(TrainablePipe):
-    """A TrainablePipe whose encoder weights are files of their own, and whose stream loses only a failing document."""
+    """A TrainablePipe whose encoder weights are files of their own, and whose stream loses only a failing document.
+
+    upstream (Optional[Tok2Vec]): The `ctx_encoder` that the component listens to, which sets itself here.
+    """
+
+    upstream: Optional[Tok2Vec] = None
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
         """Apply the component to a stream of Docs, in order.
@@ -36,6 +42,26 @@ class CtxPipe(TrainablePipe):
                     error_handler(self.name, self, [doc], error)
                     continue
                 yield doc
+
+    def run_model(self, docs: List[Doc]) -> Any:
+        """Run the model, with the vectors that it listens to, also on Docs from which a `ctx_cleaner` has taken them.
+
+        RETURNS (Any): What the model gives.
+        RAISES (ValueError): CT408 when there are no vectors, and no `ctx_encoder` to ask for them.
+        """
+        listeners = [node for node in self.model.walk() if isinstance(node, Tok2VecListener)]
+        lacking = [doc for doc in docs if len(doc) and doc.tensor.shape[0] != len(doc)] if listeners else []
+        if not lacking:
+            return self.model.predict(docs)
+        if self.upstream is None:
+            raise ValueError(Errors.CT408.format(name=self.name, upstream=listeners[0].upstream_name))
+        before = [doc.tensor for doc in lacking]
+        self.upstream.set_annotations(lacking, self.upstream.predict(lacking))
+        try:
+            return self.model.predict(docs)
+        finally:
+            for doc, tensor in zip(lacking, before, strict=True):
+                doc.tensor = tensor
 
     def _predict_each(self, docs: List[Doc]) -> Iterator[Tuple[Doc, Callable[[], Any]]]:
         """Pair every Doc with a function that gives, or fails with, what `set_annotations` takes for it alone."""

@@ -12,40 +12,13 @@ from spacy.parts_of_speech import IDS as POS_IDS
 from spacy.tokens import Doc, Token
 from spacy.training import Example
 from spacy.vocab import Vocab
-from thinc.api import Config, Model
+from thinc.api import Model
 from thinc.types import Floats2d
 
 from ..errors import Errors
 from ..training.fingerprint import record_training_texts
+from . import defaults
 from .ctx_pipe import CtxPipe
-
-DEFAULT_CONFIG = """
-[component]
-target = "tag"
-overwrite = true
-label_smoothing = 0.0
-
-[component.scorer]
-@scorers = "spacy-ctxtag.tagger_scorer.v1"
-
-[component.model]
-@architectures = "spacy-ctxtag.Tagger.v1"
-
-[component.model.tok2vec]
-@architectures = "spacy-ctxtag.Features.v1"
-
-[component.model.tok2vec.encoder]
-@architectures = "spacy-ctxtag.Encoder.v1"
-
-[component.model.tok2vec.encoder.backbone]
-@misc = "spacy-ctxtag.MiniLM.v1"
-
-[component.model.tok2vec.characters]
-@layers = "spacy-ctxtag.CharCNN.v1"
-
-[component.model.tok2vec.orthography]
-@layers = "spacy-ctxtag.Orthography.v1"
-"""
 
 TARGETS = {"tag": TAG, "pos": POS}
 SPACE_TAGS = {"tag": "_SP", "pos": "SPACE"}
@@ -61,7 +34,7 @@ class Tags(NamedTuple):
 @Language.factory(
     "ctx_tagger",
     assigns=["token.tag", "token.pos"],
-    default_config=Config().from_str(DEFAULT_CONFIG)["component"],
+    default_config=defaults.TAGGER,
     default_score_weights={"tag_acc": 1.0, "pos_acc": 0.0, "tag_seq_acc": 0.0, "pos_seq_acc": 0.0},
 )
 def make_ctx_tagger(
@@ -158,12 +131,25 @@ class CtxTagger(CtxPipe):
     def predict(self, docs: Iterable[Doc]) -> List[Tags]:
         """Find the most probable tag of every token, without changing the Docs."""
         results = []
-        ops: Any = self.model.ops
-        for scores in self.model.predict(list(docs)):  # (T, K)
-            probs = ops.to_numpy(ops.softmax(scores)) if len(scores) else np.zeros(scores.shape, dtype="float32")
+        for probs in self._probs(list(docs)):
             best = probs.argmax(axis=1) if len(probs) else np.zeros((0,), dtype="int64")
             results.append(Tags(best, probs[np.arange(len(best)), best]))
         return results
+
+    def tag_probs(self, doc: Doc) -> NDArray[np.float32]:
+        """RETURNS (ndarray): (T, K) probabilities of the tags of each token, K as in `labels`. One run of the model."""
+        [probs] = self._probs([doc])
+        return probs
+
+    def _probs(self, docs: List[Doc]) -> List[NDArray[np.float32]]:
+        """B × (T, K), with one transfer from the device."""
+        ops: Any = self.model.ops
+        scores: List[Any] = self.run_model(docs)
+        lengths = [len(each) for each in scores]
+        if not sum(lengths):
+            return [np.zeros((0, len(self.labels)), dtype="float32") for _ in scores]
+        probs = ops.to_numpy(ops.softmax(ops.xp.concatenate(scores)))
+        return np.split(probs, np.cumsum(lengths)[:-1])
 
     def set_annotations(self, docs: Iterable[Doc], tags: Sequence[Tags]) -> None:
         """Write tags and probabilities into Docs. White space gets "_SP" or "SPACE", with probability 1.

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from spacy.attrs import IS_SPACE
 from spacy.tokens import Doc
+from spacy.training import Example
 
 from ..crf import Chains
 from ..tags import Grammar, LabelSpan, constraint_mask
@@ -29,17 +30,27 @@ class DocChains(NamedTuple):
     words: Ints
 
 
-def find_chains(doc: Doc, sent_starts: Optional[Sequence[bool]] = None) -> DocChains:
+def find_chains(doc: Doc, starts: Optional[Sequence[bool]] = None) -> DocChains:
     """Find the chains of a Doc.
 
-    sent_starts (Optional[Sequence[bool]]): Per token, whether a sentence begins there; None makes the Doc one chain.
+    starts (Optional[Sequence[bool]]): Per token, whether a sentence begins there; None makes the Doc one chain.
     """
     is_word = doc.to_array([IS_SPACE]).reshape(-1) == 0
     words = np.concatenate([[0], np.cumsum(is_word)])
     tokens = np.flatnonzero(is_word)
-    starts = np.flatnonzero(np.asarray([] if sent_starts is None else sent_starts, dtype=bool))
-    chains = np.split(tokens, np.unique(words[starts]))
+    first = np.flatnonzero(np.asarray([] if starts is None else starts, dtype=bool))
+    chains = np.split(tokens, np.unique(words[first]))
     return DocChains([chain for chain in chains if len(chain)], words)
+
+
+def sent_starts(doc: Doc, example: Optional[Example] = None) -> Optional[Sequence[bool]]:
+    """RETURNS: Per token, whether a sentence begins: as the Doc says, else as the reference; None if neither does."""
+    if doc.has_annotation("SENT_START"):
+        starts = {sent.start for sent in doc.sents}
+        return [i in starts for i in range(len(doc))]
+    if example is not None and example.reference.has_annotation("SENT_START"):
+        return [start == 1 for start in example.get_aligned("SENT_START")]
+    return None
 
 
 def take(chains: Chains, docs: Sequence[DocChains]) -> Chains:
@@ -58,19 +69,26 @@ def put_back(gradient: Chains, docs: Sequence[DocChains], like: Chains) -> Chain
     return Chains(whole, gradient.start, gradient.transition, gradient.end)
 
 
-def gold_masks(grammar: Grammar, spans: Sequence[LabelSpan], missing: Bools, doc: DocChains) -> List[Bools]:
+def gold_masks(
+    grammar: Grammar,
+    spans: Sequence[LabelSpan],
+    missing: Bools,
+    doc: DocChains,
+    open_tags: Optional[Bools] = None,
+) -> List[Bools]:
     """The tags that an annotation admits on the chains of a Doc.
 
     spans: Entities of the Doc. One that crosses chains is taken as not known.
     missing (T,): Tokens of the Doc whose annotation is not known.
+    open_tags (K,): Tags of labels that were not annotated at all, which any token outside may have.
     RETURNS (List[Bools]): For each chain (T', K).
     """
     masks = []
     for tokens in doc.tokens:
-        inside, cut = _to_chain(spans, tokens, doc.words)
+        inside, cut = to_chain(spans, tokens, doc.words)
         free = missing[tokens]
         free[cut] = True
-        masks.append(constraint_mask(grammar, inside, free))
+        masks.append(constraint_mask(grammar, inside, free, open_tags))
     return masks
 
 
@@ -82,14 +100,14 @@ def preset_masks(grammar: Grammar, spans: Sequence[LabelSpan], taken: Bools, doc
     """
     masks: List[Optional[Bools]] = []
     for tokens in doc.tokens:
-        inside, cut = _to_chain(spans, tokens, doc.words)
+        inside, cut = to_chain(spans, tokens, doc.words)
         outside = taken[tokens]
         outside[cut] = True
         masks.append(constraint_mask(grammar, inside, ~outside) if inside or outside.any() else None)
     return masks
 
 
-def _to_chain(spans: Sequence[LabelSpan], tokens: Ints, words: Ints) -> Tuple[List[LabelSpan], List[int]]:
+def to_chain(spans: Sequence[LabelSpan], tokens: Ints, words: Ints) -> Tuple[List[LabelSpan], List[int]]:
     """Move spans of a Doc into a chain.
 
     RETURNS (Tuple): The spans whose words all lie in the chain, and the positions of the words of those that cross it.
@@ -103,3 +121,18 @@ def _to_chain(spans: Sequence[LabelSpan], tokens: Ints, words: Ints) -> Tuple[Li
         else:
             cut.extend(range(low, high))
     return inside, cut
+
+
+def locate(span: LabelSpan, doc: Doc, chains: DocChains) -> Optional[Tuple[int, LabelSpan]]:
+    """Find the chain of a span of a Doc.
+
+    RETURNS (Optional[Tuple]): The chain's index, and the span there; None for a span that crosses chains, or begins or
+        ends with white space, so that it cannot be an entity.
+    """
+    if doc[span[0]].is_space or doc[span[1] - 1].is_space:
+        return None
+    for i, tokens in enumerate(chains.tokens):
+        inside, _ = to_chain([span], tokens, chains.words)
+        if inside:
+            return i, inside[0]
+    return None

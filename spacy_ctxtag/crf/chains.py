@@ -6,7 +6,8 @@ the scores. A lattice holds the chains of a batch without padding, time step aft
 """
 
 from dataclasses import dataclass
-from typing import List, Optional, Sequence, Tuple, TypeVar
+from math import isfinite
+from typing import Iterator, List, Optional, Sequence, Tuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ Bools = NDArray[np.bool_]
 Ints = NDArray[np.intp]
 Mask = Optional[Bools]  # (T, K), None allows every tag
 _Item = TypeVar("_Item", bound=np.generic)
+
+BLOCK = 1 << 16  # moves computed at a time, so that they stay in the cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +38,20 @@ class Chains:
     start: Floats
     transition: Floats
     end: Floats
+
+    def divided_by(self, temperature: float) -> "Chains":
+        """Flatten (above 1) or sharpen the distribution over paths; the order of the paths stays as it is.
+
+        Temperature scaling (Guo et al. 2017, section 4.2), here of the whole lattice and not of each token's logits.
+
+        temperature (float): Above 0.
+        RETURNS (Chains): New chains, all four parts divided.
+        RAISES (ValueError): A temperature that is not above 0, or not finite (CT126).
+        """
+        if not (isfinite(temperature) and temperature > 0):
+            raise ValueError(Errors.CT126.format(temperature=temperature))
+        start, transition, end = (scores / temperature for scores in (self.start, self.transition, self.end))
+        return Chains([scores / temperature for scores in self.emissions], start, transition, end)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +85,14 @@ class Lattice:
     def last(self) -> Ints:
         """RETURNS (ndarray): (B,) where the last token of each row stands."""
         return self.offsets[self.lengths[self.rows] - 1] + np.arange(len(self.rows))
+
+    def moves_into(self, step: int) -> Iterator[Tuple[slice, slice]]:
+        """YIELDS (Tuple[slice, slice]): Where the tokens before those of a step stand, and these; a block of rows."""
+        rows = max(1, BLOCK // self.transition.size)
+        before, now, active = int(self.offsets[step - 1]), int(self.offsets[step]), int(self.active[step])
+        for low in range(0, active, rows):
+            high = min(low + rows, active)
+            yield slice(before + low, before + high), slice(now + low, now + high)
 
     def unpack(self, array: NDArray[_Item]) -> List[NDArray[_Item]]:
         """Split an array (N, ...) into one (T, ...) for each chain given, in the order given."""

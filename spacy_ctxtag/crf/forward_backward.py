@@ -10,6 +10,7 @@ import numpy as np
 
 from ..tags import Grammar
 from .chains import Chains, Floats, Lattice, Mask, as_masks, build_lattice, prune
+from .log_space import count_moves
 from .scaled import Pass, sum_product
 
 
@@ -19,7 +20,6 @@ class Posterior:
 
     log_z (float): Log of the sum over all admissible paths; 0 if T = 0.
     tag_probs (ndarray): (T, K) marginals; rows sum to 1.
-    transition_counts (ndarray): (K, K) expected number of each move, [from, to].
     log_alpha (ndarray): (T, K) log-sum over all beginnings up to and with token t; -inf where impossible.
     log_beta (ndarray): (T, K) log-sum over all endings after token t; -inf where impossible.
     potentials (ndarray): (T, K) scores of tags, with `start` and `end` added in the first and last row;
@@ -30,12 +30,17 @@ class Posterior:
 
     log_z: float
     tag_probs: Floats
-    transition_counts: Floats
     log_alpha: Floats
     log_beta: Floats
     potentials: Floats
     transition: Floats
     grammar: Grammar
+
+    @property
+    def transition_counts(self) -> Floats:
+        """(K, K) Expected number of each move, [from, to]. Computed anew each time, in log space: T·K² exponentials."""
+        onward = self.potentials + self.log_beta  # (T, K)
+        return count_moves(self.log_alpha[:-1], self.transition, onward[1:], np.ones(len(onward[1:])))
 
     @property
     def start_counts(self) -> Floats:
@@ -64,16 +69,11 @@ def posterior(chains: Chains, grammar: Grammar, allowed: Optional[Sequence[Mask]
     log_z = np.zeros(len(lattice.lengths))
     log_z[lattice.rows] = run.log_z
     log_alpha, log_beta = _log_values(run, lattice)
-    fields = (run.tag_probs, run.alpha, run.right, log_alpha, log_beta, lattice.potentials)  # each (N, K)
-    counts = np.zeros((len(lattice.lengths), *run.weight.shape))  # (B, K, K), of rows done in log space
-    if run.log_pass is not None:
-        counts[lattice.rows[run.redone]] = run.log_pass.transition_counts
-    results = []
-    for z, count, *parts in zip(log_z.tolist(), counts, *map(lattice.unpack, fields), strict=True):
-        probs, alpha, right, up, down, potentials = parts  # each (T, K)
-        moves = count + (alpha[:-1].T @ right[1:]) * run.weight
-        results.append(Posterior(z, probs, moves, up, down, potentials, lattice.transition, grammar))
-    return results
+    probs, up, down, potentials = map(lattice.unpack, (run.tag_probs, log_alpha, log_beta, lattice.potentials))
+    return [
+        Posterior(z, probs[i], up[i], down[i], potentials[i], lattice.transition, grammar)
+        for i, z in enumerate(log_z.tolist())
+    ]
 
 
 def _log_values(run: Pass, lattice: Lattice) -> Tuple[Floats, Floats]:

@@ -51,7 +51,8 @@ class Pass:
         left *= row_weights[lattice.row[size:], None]
         counts = (left.T @ self.right[size:]) * self.weight  # (K, K)
         if self.log_pass is not None:
-            counts += np.tensordot(row_weights[self.redone], self.log_pass.transition_counts, axes=1)
+            part, _ = subset(lattice, self.redone)
+            counts += self.log_pass.transition_counts(part, row_weights[self.redone])
         return counts
 
 

@@ -15,6 +15,8 @@ GRAMMARS = {
     "bio1": make_grammar(["A"], "BIO"),
     "none": make_grammar([], "BILUO"),
 }
+SIZED = {f"{s.lower()}{n}": make_grammar(["A", "B-C", "Ü"][:n], s) for s in ("BIO", "BILUO") for n in (1, 2, 3)}
+BY_NAME = {**GRAMMARS, **SIZED}
 
 
 def legal_move(grammar, i, j):
@@ -30,7 +32,7 @@ def legal_move(grammar, i, j):
 @cache
 def legal_paths(name, length):
     """(paths, T) all well-formed paths."""
-    grammar = GRAMMARS[name]
+    grammar = BY_NAME[name]
     paths = [[]]
     for _ in range(length):
         paths = [
@@ -76,6 +78,17 @@ def path_spans(grammar, path):
     return spans
 
 
+def span_probs(grammar, enumerated):
+    """The probability of every span (start, end, label) of a sequence, those of probability 0 included."""
+    length = enumerated.paths.shape[1]
+    starts_ends = [(i, j) for i in range(length) for j in range(i + 1, length + 1)]
+    probs = {(i, j, label): 0.0 for i, j in starts_ends for label in range(len(grammar.labels))}
+    for path, prob in zip(enumerated.paths, enumerated.probs, strict=True):
+        for span in path_spans(grammar, path):
+            probs[span] += prob
+    return probs
+
+
 def log_space(chains, index, grammar, mask=None):
     """log Z and log marginals (T, K) by the textbook recursion in logs."""
     k = len(grammar.tags)
@@ -107,8 +120,46 @@ def random_masks(rng, name, lengths, density=0.6):
     """Masks (T, K), random but for one path that stays possible; every fourth is None."""
     masks = []
     for i, length in enumerate(lengths):
-        mask = rng.random((length, len(GRAMMARS[name].tags))) < density
+        mask = rng.random((length, len(BY_NAME[name].tags))) < density
         paths = legal_paths(name, length)
         mask[np.arange(length), paths[rng.integers(len(paths))]] = True
         masks.append(None if i % 4 == 3 else mask)
     return masks
+
+
+def path_counts(paths, weights, k):
+    """How often each tag and move occurs, a sum over paths with weights: emissions (T, K), start, transition, end."""
+    tags, first, moves, last = np.zeros((paths.shape[1], k)), np.zeros(k), np.zeros((k, k)), np.zeros(k)
+    for path, weight in zip(paths, weights, strict=True):
+        for t, tag in enumerate(path):
+            tags[t, tag] += weight
+            if t:
+                moves[path[t - 1], tag] += weight
+        if len(path):
+            first[path[0]] += weight
+            last[path[-1]] += weight
+    return tags, first, moves, last
+
+
+def flat_scores(chains):
+    """All scores of chains, or of a gradient, as one vector."""
+    return np.concatenate([np.ravel(a) for a in (*chains.emissions, chains.start, chains.transition, chains.end)])
+
+
+def shifted(chains, vector):
+    """Chains with a vector like that of `flat_scores` added."""
+    arrays = [*chains.emissions, chains.start, chains.transition, chains.end]
+    parts = np.split(vector, np.cumsum([a.size for a in arrays])[:-1])
+    moved = [a + part.reshape(a.shape) for a, part in zip(arrays, parts, strict=True)]
+    return Chains(moved[:-3], *moved[-3:])
+
+
+def central_difference(chains, loss, direction, eps=1e-5):
+    """The derivative of a scalar loss of chains along a direction, a vector like that of `flat_scores`."""
+    step = eps * direction
+    return (loss(shifted(chains, step)) - loss(shifted(chains, -step))) / (2 * eps)
+
+
+def central_differences(chains, loss):
+    """The derivative of a scalar loss in every score, as one vector."""
+    return np.array([central_difference(chains, loss, unit) for unit in np.eye(len(flat_scores(chains)))])

@@ -1,0 +1,149 @@
+"""What `ctx_ner` learns from: annotations as masks of chains, and the terms of the loss.
+
+``log Z(allowed) - log Z(annotated)`` per chain, so that what is not annotated is summed over; ``-log(1 - P)`` for every
+span that is known to be wrong; and, where the config asks for them, costs, smoothing, and an expected entity ratio.
+"""
+
+from dataclasses import dataclass, field
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+from numpy.typing import NDArray
+from spacy.tokens import Span
+from spacy.training import Example
+
+from ..crf import Chains, add_costs, entity_ratio_loss, local_smoothing, nll, wrong_span_nll
+from ..data.joined import ANNOTATED_LABELS
+from ..errors import Errors
+from ..tags import Grammar, LabelSpan
+from .ner_decoder import check_labels
+from .token_chains import DocChains, gold_masks, put_back, take, to_chain
+
+WrongSpan = Tuple[int, int, int, int]  # chain, start, end exclusive, label index
+OUTSIDE = "O"
+
+
+class Gold(NamedTuple):
+    """The annotation of one Doc, in tokens of the predicted Doc.
+
+    spans: Entities. missing (T,): tokens whose annotation is not known. wrong: spans known to be no entity of a label.
+    open_tags (K,): Tags of the labels that the Doc was not annotated with, which any token outside may have; or None.
+    """
+
+    spans: List[LabelSpan]
+    missing: NDArray[np.bool_]
+    wrong: List[LabelSpan]
+    open_tags: Optional[NDArray[np.bool_]]
+
+
+@dataclass(frozen=True)
+class NERLoss:
+    """The loss; see `CtxNER` for the settings. RAISES (ValueError): CT404 for a value out of its range."""
+
+    name: str
+    incorrect_spans_key: Optional[str] = None
+    costs: Dict[str, float] = field(default_factory=dict)
+    label_smoothing: float = 0.0
+    entity_ratio: Optional[float] = None
+    entity_ratio_margin: float = 0.05
+    entity_ratio_weight: float = 10.0
+
+    def __post_init__(self) -> None:
+        share = self.entity_ratio
+        for setting, value, holds, expected in (
+            ("costs", self.costs, all(0 <= v < np.inf for v in self.costs.values()), "numbers of 0 or more, in nats"),
+            ("label_smoothing", self.label_smoothing, 0 <= self.label_smoothing < 1, "a number in [0, 1)"),
+            ("entity_ratio", share, share is None or 0 <= share <= 1, "a number in [0, 1], or null"),
+            ("entity_ratio_margin", self.entity_ratio_margin, 0 <= self.entity_ratio_margin <= 1, "in [0, 1]"),
+            ("entity_ratio_weight", self.entity_ratio_weight, 0 <= self.entity_ratio_weight < np.inf, "0 or more"),
+        ):
+            if not holds:
+                raise ValueError(Errors.CT404.format(name=self.name, setting=setting, value=value, expected=expected))
+
+    def check_labels(self, labels: Sequence[str]) -> None:
+        """RAISES (ValueError): CT409 for a cost of a label that is not among these."""
+        check_labels(self.name, (*labels, OUTSIDE), costs=self.costs)
+
+    def __call__(
+        self, examples: Sequence[Example], scores: Chains, grammar: Grammar, found: Sequence[DocChains]
+    ) -> Tuple[float, Chains]:
+        """Compute the loss of a batch, summed over its Docs.
+
+        scores (Chains): One row per Doc. found (Sequence[DocChains]): The chains of each.
+        RETURNS (Tuple[float, Chains]): The loss in nats, and its gradient in `scores`.
+        RAISES (ValueError): CT407 for a span that is annotated as an entity and as wrong.
+        """
+        masks: List[NDArray[np.bool_]] = []
+        wrong: List[WrongSpan] = []
+        for eg, doc in zip(examples, found, strict=True):
+            gold = self.read(eg, grammar)
+            for row, tokens in enumerate(doc.tokens, start=len(masks)):
+                wrong.extend((row, *span) for span in to_chain(gold.wrong, tokens, doc.words)[0])
+            masks.extend(gold_masks(grammar, gold.spans, gold.missing, doc, gold.open_tags))
+        chains = take(scores, found)
+        learned = add_costs(chains, masks, self._cost_per_tag(grammar)) if self.costs else chains
+        losses, gradient = nll(learned, grammar, masks)
+        loss = (1.0 - self.label_smoothing) * float(losses.sum())
+        gradient = _sum([(1.0 - self.label_smoothing, gradient)])
+        if self.label_smoothing:
+            smoothing, d_smoothing = local_smoothing(chains)
+            loss += self.label_smoothing * float(smoothing.sum())
+            gradient = _sum([(1.0, gradient), (self.label_smoothing, d_smoothing)])
+        if wrong:
+            costs, d_wrong = wrong_span_nll(chains, grammar, np.array(wrong, dtype=np.intp))
+            loss += float(costs.sum())
+            gradient = _sum([(1.0, gradient), (1.0, d_wrong)])
+        if self.entity_ratio is not None:
+            off, d_off = entity_ratio_loss(chains, grammar, self.entity_ratio, self.entity_ratio_margin, masks)
+            loss += self.entity_ratio_weight * len(examples) * off
+            gradient = _sum([(1.0, gradient), (self.entity_ratio_weight * len(examples), d_off)])
+        return loss, put_back(gradient, found, scores)
+
+    def read(self, example: Example, grammar: Grammar) -> Gold:
+        """Read the annotation of an example. Entities of labels that the grammar does not have count as outside."""
+        index = {label: i for i, label in enumerate(grammar.labels)}
+        ents, tags = example.get_aligned_ents_and_ner()
+        missing = np.array([tag is None or tag == "-" for tag in tags], dtype=bool)
+        spans = [(ent.start, ent.end, index[ent.label_]) for ent in ents if ent.label_ in index]
+        wrong = sorted({span for each in self._wrong_spans(example) for span in _with_labels(each, index)})
+        both = set(spans) & set(wrong)
+        if both:
+            start, end, label = min(both)
+            text = example.predicted[start:end].text
+            label_name = grammar.labels[label]
+            raise ValueError(
+                Errors.CT407.format(name=self.name, text=text, label=label_name, key=self.incorrect_spans_key)
+            )
+        annotated = example.reference.user_data.get(ANNOTATED_LABELS)
+        open_tags = None
+        if annotated is not None:
+            is_open = np.array([True, *(label not in annotated for label in grammar.labels for _ in grammar.prefixes)])
+            open_tags = is_open
+        return Gold(spans, missing, wrong, open_tags)
+
+    def _wrong_spans(self, example: Example) -> List[Span]:
+        if self.incorrect_spans_key is None or self.incorrect_spans_key not in example.reference.spans:
+            return []
+        group = list(example.reference.spans[self.incorrect_spans_key])
+        aligned: List[Span] = example.get_aligned_spans_y2x(group, allow_overlap=True)
+        return aligned
+
+    def _cost_per_tag(self, grammar: Grammar) -> NDArray[np.float64]:
+        """(K,) in nats."""
+        inner = [self.costs.get(label, 0.0) for label in grammar.labels for _ in grammar.prefixes]
+        return np.array([self.costs.get(OUTSIDE, 0.0), *inner])
+
+
+def _with_labels(span: Span, index: Dict[str, int]) -> List[LabelSpan]:
+    """A wrong span with a label is no entity of that label; one without, of none."""
+    labels = list(index.values()) if not span.label_ else [index[span.label_]] if span.label_ in index else []
+    return [(span.start, span.end, label) for label in labels]
+
+
+def _sum(parts: Sequence[Tuple[float, Chains]]) -> Chains:
+    """The weighted sum of gradients."""
+    weights, gradients = zip(*parts, strict=True)
+    rows = zip(*(each.emissions for each in gradients), strict=True)
+    emissions = [sum(w * d for w, d in zip(weights, row, strict=True)) for row in rows]
+    ends = (sum(w * getattr(each, name) for w, each in parts) for name in ("start", "transition", "end"))
+    return Chains(emissions, *ends)

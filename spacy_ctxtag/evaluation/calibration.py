@@ -1,0 +1,492 @@
+"""Calibration: of entities with the probability p, a share p should be right. Measure it, and mend what is not so.
+
+```
+Sample ──fit──▶ Fit: temperature (the lattice / T) → score maps (per label) → thresholds, coverage
+   └──cross_validate──▶ the same, each document scored by a Fit that has not seen it
+```
+
+NumPy only: no Docs, no files. What is scored are the entities of the best path, which no temperature changes; gold
+entities off it are scored for the coverage alone. They must not enter the other figures: a set of spans that is chosen
+by looking at the answer makes a perfect model look wrong.
+"""
+
+import math
+from collections import Counter
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..crf import Chains, nll, posterior, span_log_probs, viterbi
+from ..errors import Errors
+from ..tags import Grammar, LabelSpan, tags_to_spans
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.intp]
+ScoreMap = Dict[str, List[float]]
+
+OBJECTIVES = ("sequences", "entities")
+LOWEST, HIGHEST = 0.05, 20.0  # temperatures that are searched
+LEAST_FOR_MAP, LEAST_FOR_THRESHOLD = 20, 10  # candidates of a label
+_EPSILON = 1e-15  # probabilities are this far from 0 and 1 in a log-loss
+_TOKENS = 1 << 14  # inferred at a time, so that memory does not grow with the data
+
+
+# Figures
+
+
+def ece(probs: ArrayLike, hits: ArrayLike, bins: int = 15, adaptive: bool = False) -> float:
+    """Expected calibration error: the mean over bins of |share right - mean probability|, weighted by their sizes.
+
+    probs (ndarray): (N,) probabilities.
+    hits (ndarray): (N,) whether each was right.
+    bins (int): How many.
+    adaptive (bool): Bins of equal mass (Nguyen & O'Connor 2015) instead of equal width (Guo et al. 2017).
+    RETURNS (float): In [0, 1]; nan if N = 0.
+    RAISES (ValueError): CT515.
+    """
+    rows = [row for row in reliability_table(probs, hits, bins, adaptive) if row.n]
+    total = sum(row.n for row in rows)
+    return sum(row.n * abs(row.share_right - row.mean_prob) for row in rows) / total if rows else math.nan
+
+
+def brier(probs: ArrayLike, hits: ArrayLike) -> float:
+    """RETURNS (float): The mean squared distance of probabilities and outcomes (Brier 1950); nan if N = 0."""
+    p, y = _check(probs, hits)
+    return float(np.mean((p - y) ** 2)) if len(p) else math.nan
+
+
+def log_loss(probs: ArrayLike, hits: ArrayLike) -> float:
+    """RETURNS (float): The mean of -log P(outcome) in nats; nan if N = 0. Probabilities of 0 and 1 are taken as 1e-15
+    and 1 - 1e-15, so that one that is wrong costs 34.5."""
+    p, y = _check(probs, hits)
+    p = np.clip(p, _EPSILON, 1 - _EPSILON)
+    return float(-np.mean(np.where(y > 0, np.log(p), np.log1p(-p)))) if len(p) else math.nan
+
+
+class Bin(NamedTuple):
+    """A row of a reliability table: probabilities in (low, high], and 0 in the first; in adaptive bins [low, high]."""
+
+    low: float
+    high: float
+    n: int
+    mean_prob: float  # nan if n = 0
+    share_right: float  # nan if n = 0
+
+
+def reliability_table(probs: ArrayLike, hits: ArrayLike, bins: int = 15, adaptive: bool = False) -> List[Bin]:
+    """The data of a reliability diagram.
+
+    probs, hits, bins, adaptive: As for `ece`.
+    RETURNS (List[Bin]): All bins of equal width, with those that are empty, or the bins of equal mass, without. Equal
+        probabilities are always in one bin. Without data: none.
+    RAISES (ValueError): CT515.
+    """
+    p, y = _check(probs, hits)
+    if not len(p):
+        return []
+    edges = np.arange(bins + 1) / bins  # correctly rounded, so that a probability written as an edge is on it
+    index = np.maximum(np.searchsorted(edges, p, side="left") - 1, 0)  # (N,)
+    if adaptive:  # by the middle of the ranks of all that are equal
+        _, where, counts = np.unique(p, return_inverse=True, return_counts=True)
+        index = ((np.cumsum(counts) - counts / 2) / len(p) * bins).astype(np.intp)[where]
+    rows = []
+    for i in range(bins):
+        q = p[index == i]
+        if adaptive and len(q):
+            rows.append(Bin(float(q.min()), float(q.max()), len(q), float(q.mean()), float(y[index == i].mean())))
+        elif not adaptive:
+            means = (float(q.mean()), float(y[index == i].mean())) if len(q) else (math.nan, math.nan)
+            rows.append(Bin(float(edges[i]), float(edges[i + 1]), len(q), *means))
+    return rows
+
+
+def figures(probs: ArrayLike, hits: ArrayLike) -> Dict[str, float]:
+    """RETURNS (Dict[str, float]): ece, ece_adaptive, brier, log_loss."""
+    return {
+        "ece": ece(probs, hits),
+        "ece_adaptive": ece(probs, hits, adaptive=True),
+        "brier": brier(probs, hits),
+        "log_loss": log_loss(probs, hits),
+    }
+
+
+def _check(probs: ArrayLike, hits: ArrayLike) -> Tuple[Floats, Floats]:
+    """(N,) probabilities, and (N,) outcomes, 0 or 1. RAISES (ValueError): CT515."""
+    p, y = np.asarray(probs, dtype=np.float64), np.asarray(hits, dtype=np.float64)
+    if p.ndim != 1 or p.shape != y.shape:
+        raise ValueError(Errors.CT515.format(met=f"the shapes {p.shape} and {y.shape}"))
+    if not ((p >= 0) & (p <= 1)).all():
+        raise ValueError(Errors.CT515.format(met=f"the probability {p[~((p >= 0) & (p <= 1))][0]}"))
+    if not ((y == 0) | (y == 1)).all():
+        raise ValueError(Errors.CT515.format(met=f"the outcome {y[(y != 0) & (y != 1)][0]}"))
+    return p, y
+
+
+# Temperature
+
+
+def fit_temperature(loss: Callable[[float], float], low: float = LOWEST, high: float = HIGHEST) -> float:
+    """Find the temperature with the lowest loss, to 0.1 %: 13 points in equal steps of log T, then a golden-section
+    search (Kiefer 1953) between the neighbours of the best. So a loss must be unimodal between these only.
+
+    loss (Callable): From a temperature to a loss.
+    low, high (float): Where to search; both > 0.
+    RETURNS (float): The temperature, of equal ones that nearest to 1. 1 where no loss is a number.
+    """
+    grid = np.linspace(math.log(low), math.log(high), 13)
+    losses = np.nan_to_num([loss(math.exp(x)) for x in grid], nan=math.inf, posinf=math.inf)
+    best = min(range(len(grid)), key=lambda i: (losses[i], abs(grid[i])))  # of equal ones, that nearest to 1
+    a, b = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
+    ratio = (math.sqrt(5) - 1) / 2
+    c, d = b - ratio * (b - a), a + ratio * (b - a)
+    at_c, at_d = loss(math.exp(c)), loss(math.exp(d))
+    while b - a > 1e-3:
+        if at_c < at_d:
+            b, d, at_d = d, c, at_c
+            c = b - ratio * (b - a)
+            at_c = loss(math.exp(c))
+        else:
+            a, c, at_c = c, d, at_d
+            d = a + ratio * (b - a)
+            at_d = loss(math.exp(d))
+    found = math.exp((a + b) / 2)
+    return found if loss(found) < loss(1.0) else 1.0
+
+
+def sequence_loss(chains: Chains, grammar: Grammar, gold_masks: Sequence[Bools]) -> Callable[[float], float]:
+    """The CRF's own loss as a function of the temperature: the mean over sequences of -log P(annotation), in nats.
+
+    chains (Chains): B sequences, T = 1.
+    grammar (Grammar): Their tags.
+    gold_masks (Sequence[ndarray]): B masks (T, K), as for `nll`.
+    RETURNS (Callable[[float], float]): The loss; nan if B = 0. In an exponential family it is convex in 1/T, hence
+        unimodal in T, where every token is annotated; else it is a difference of two convex functions.
+    """
+
+    def loss(temperature: float) -> float:
+        total = 0.0
+        for part in _parts(chains):
+            total += nll(_slice(chains, part).divided_by(temperature), grammar, gold_masks[part])[0].sum()
+        return total / len(chains.emissions) if chains.emissions else math.nan
+
+    return loss
+
+
+def entity_loss(
+    chains: Chains, grammar: Grammar, spans: Sequence[Sequence[LabelSpan]], hits: ArrayLike
+) -> Callable[[float], float]:
+    """The log-loss of entities as a function of the temperature.
+
+    chains, grammar: As for `sequence_loss`.
+    spans (Sequence[Sequence[Tuple]]): For each sequence (start, end, label index), chosen without regard to the
+        annotation: with the gold entities that are not on the best path among them, the temperature comes out too high.
+    hits (ndarray): (N,) whether each span is right, sequence after sequence.
+    RETURNS (Callable[[float], float]): The mean loss in nats, nan if N = 0. It need not be unimodal.
+    """
+    return lambda temperature: log_loss(span_probs(chains, grammar, spans, temperature), hits)
+
+
+def span_probs(
+    chains: Chains, grammar: Grammar, spans: Sequence[Sequence[LabelSpan]], temperature: float = 1.0
+) -> Floats:
+    """RETURNS (ndarray): (N,) exact probabilities of the spans of each sequence, sequence after sequence."""
+    found = [np.zeros(0)]
+    for part in _parts(chains):
+        results = posterior(_slice(chains, part).divided_by(temperature), grammar)
+        found += [span_log_probs(each, of_one) for each, of_one in zip(results, spans[part], strict=True)]
+    probs: Floats = np.exp(np.concatenate(found))
+    return probs
+
+
+def _slice(chains: Chains, part: slice) -> Chains:
+    return Chains(chains.emissions[part], chains.start, chains.transition, chains.end)
+
+
+def _parts(chains: Chains) -> Iterator[slice]:
+    """YIELDS (slice): Sequences to infer together."""
+    start, tokens = 0, 0
+    for i, emissions in enumerate(chains.emissions):
+        tokens += len(emissions)
+        if tokens >= _TOKENS or i == len(chains.emissions) - 1:
+            yield slice(start, i + 1)
+            start, tokens = i + 1, 0
+
+
+# Score maps, thresholds, coverage
+
+
+def fit_score_map(probs: ArrayLike, hits: ArrayLike) -> Optional[ScoreMap]:
+    """Isotonic regression by pool-adjacent-violators (Ayer et al. 1955; Zadrozny & Elkan 2002).
+
+    probs, hits (ndarray): (N,) of one label.
+    RETURNS (Optional[ScoreMap]): {"x": …, "y": …} for `np.interp`: x rises strictly, y does not fall. The y of the data
+        are at least 1 / (N + 2) and at most (N + 1) / (N + 2) (Laplace), since N entities cannot show that all are
+        right; below the data, the map runs to (0, 0). None if N < 20.
+    RAISES (ValueError): CT515.
+    """
+    p, y = _check(probs, hits)
+    if len(p) < LEAST_FOR_MAP:
+        return None
+    x, where, counts = np.unique(p, return_inverse=True, return_counts=True)
+    blocks: List[Tuple[float, int, float, float]] = []  # share right, size, first x, last x
+    for share, size, at in zip(np.bincount(where, y) / counts, counts.tolist(), x.tolist(), strict=True):
+        block = (float(share), size, at, at)
+        while blocks and blocks[-1][0] >= block[0]:
+            last = blocks.pop()
+            n = last[1] + block[1]
+            block = ((last[0] * last[1] + block[0] * block[1]) / n, n, last[2], block[3])
+        blocks.append(block)
+    points = {} if x[0] == 0 else {0.0: 0.0}
+    for share, _, first, end in blocks:
+        points[first] = points[end] = min(max(share, 1 / (len(p) + 2)), (len(p) + 1) / (len(p) + 2))
+    return {"x": list(points), "y": list(points.values())}
+
+
+class LabelThreshold(NamedTuple):
+    """The threshold of one label, and what it does to the data it was found on.
+
+    threshold (Optional[float]): Entities with a lower score are dropped; None: none is (see `note`).
+    precision_before, precision, recall_before, recall (float): Without and with it; nan where there is nothing.
+    n (int): Entities found.
+    note (str): Why there is no threshold, else "".
+    """
+
+    threshold: Optional[float]
+    precision_before: float
+    precision: float
+    recall_before: float
+    recall: float
+    n: int
+    note: str = ""
+
+
+def precision_thresholds(
+    labels: Sequence[str], probs: ArrayLike, hits: ArrayLike, n_gold: Mapping[str, int], target: float
+) -> Dict[str, LabelThreshold]:
+    """Find for each label the lowest threshold at which a share of at least `target` of what is kept is right.
+
+    labels (Sequence[str]): (N,) of the entities found.
+    probs, hits (ndarray): (N,).
+    n_gold (Mapping[str, int]): Gold entities of each label, 0 included.
+    target (float): A precision.
+    RETURNS (Dict[str, LabelThreshold]): For each label of `n_gold` and `labels`, sorted. The threshold is the lowest
+        score that is kept, 0 if all are; None if fewer than 10 were found or the target is not reached. It was chosen
+        to look well on these data: on others, expect a little less.
+    RAISES (ValueError): CT515.
+    """
+    p, y = _check(probs, hits)
+    names = np.asarray(labels, dtype=object)
+    return {
+        label: _precision_threshold(p[names == label], y[names == label], n_gold.get(label, 0), target)
+        for label in sorted({*n_gold, *labels})
+    }
+
+
+def _precision_threshold(p: Floats, y: Floats, n_gold: int, target: float) -> LabelThreshold:
+    """The threshold of one label."""
+    precision, recall, n = _ratio(y.sum(), len(p)), _ratio(y.sum(), n_gold), len(p)
+    few = f"fewer than {LEAST_FOR_THRESHOLD} found"
+    if n < LEAST_FOR_THRESHOLD:
+        return LabelThreshold(None, precision, precision, recall, recall, n, few)
+    order = np.argsort(-p, kind="stable")
+    p, right = p[order], np.cumsum(y[order])  # (N,)
+    last = np.flatnonzero(np.append(np.diff(p) != 0, True))  # (groups,) of those that are equal
+    enough = last[right[last] / (last + 1) >= target]
+    if not len(enough):
+        return LabelThreshold(None, precision, precision, recall, recall, n, "not reached")
+    at = enough[-1]
+    threshold = 0.0 if at == n - 1 else float(p[at])
+    return LabelThreshold(threshold, precision, _ratio(right[at], at + 1), recall, _ratio(right[at], n_gold), n)
+
+
+def conformal_threshold(gold_probs: ArrayLike, coverage: float) -> float:
+    """Split conformal prediction (Vovk et al. 2005; Angelopoulos & Bates 2021): the highest threshold that the score of
+    a new gold entity reaches with a probability of at least `coverage`, averaged over samples such as this one.
+
+    gold_probs (ndarray): (N,) scores of all gold entities, whether found or not.
+    coverage (float): In (0, 1).
+    RETURNS (float): The k-th smallest score, k = floor((N + 1)(1 - coverage)); 0 if k = 0, when there are too few
+        entities to exclude any. It holds for exchangeable entities. Those of one document are so only roughly: they
+        share a subject and repeat each other, so the coverage varies more from text to text than N suggests.
+    RAISES (ValueError): CT304 for a coverage outside (0, 1).
+    """
+    if not 0 < coverage < 1:
+        raise ValueError(Errors.CT304.format(name="coverage", met=coverage, expected="a number between 0 and 1"))
+    scores = np.sort(np.asarray(gold_probs, dtype=np.float64))
+    k = min(math.floor((len(scores) + 1) * (1 - coverage) + 1e-9), len(scores))  # 10 · (1 - 0.9) is not quite 1
+    return float(scores[k - 1]) if k else 0.0
+
+
+def _ratio(part: Any, whole: int) -> float:
+    return float(part) / whole if whole else math.nan
+
+
+# All of it
+
+
+class Sample(NamedTuple):
+    """What annotated documents say of a component: B sequences, N entities found, M gold entities.
+
+    chains (Chains): The scores, T = 1.
+    grammar (Grammar): Their tags.
+    masks (List[ndarray]): B × (T, K) gold masks.
+    groups (ndarray): (B,) sequences that belong together, as those of a document do, have the same number.
+    found (List[List[Tuple]]): For each sequence the entities of the best path, where all their tokens are annotated.
+    gold (List[List[Tuple]]): For each sequence the gold entities.
+    """
+
+    chains: Chains
+    grammar: Grammar
+    masks: List[Bools]
+    groups: Ints
+    found: List[List[LabelSpan]]
+    gold: List[List[LabelSpan]]
+
+    @property
+    def hits(self) -> Bools:
+        """(N,) whether what was found is right."""
+        pairs = zip(self.found, self.gold, strict=True)
+        return np.array([span in gold for found, gold in pairs for span in found], dtype=np.bool_)
+
+    @property
+    def labels(self) -> List[str]:
+        """(N,) labels of what was found."""
+        return [self.grammar.labels[span[2]] for found in self.found for span in found]
+
+    @property
+    def n_gold(self) -> Dict[str, int]:
+        """Gold entities of each label of the grammar."""
+        counts = Counter(span[2] for gold in self.gold for span in gold)
+        return {label: counts[i] for i, label in enumerate(self.grammar.labels)}
+
+    def take(self, keep: Bools) -> "Sample":
+        """RETURNS (Sample): The sequences for which `keep` (B,) is True."""
+        at = np.flatnonzero(keep).tolist()
+        chains, grammar, masks, groups, found, gold = self
+        emissions = [chains.emissions[i] for i in at]
+        picked = Chains(emissions, chains.start, chains.transition, chains.end)
+        return Sample(
+            picked, grammar, [masks[i] for i in at], groups[at], [found[i] for i in at], [gold[i] for i in at]
+        )
+
+
+def make_sample(chains: Chains, grammar: Grammar, masks: Sequence[Bools], groups: Ints) -> Sample:
+    """Compare the best paths with the annotation. What has a token whose annotation is not known is left out."""
+    found, gold = [], []
+    for part in _parts(chains):
+        for path, mask in zip(viterbi(_slice(chains, part), grammar), masks[part], strict=True):
+            known = mask.sum(axis=1) == 1  # (T,)
+            found.append([span for span in tags_to_spans(grammar, path) if known[span[0] : span[1]].all()])
+            gold.append(tags_to_spans(grammar, np.where(known, mask.argmax(axis=1), 0)))
+    return Sample(chains, grammar, list(masks), groups, found, gold)
+
+
+class Options(NamedTuple):
+    """What to fit.
+
+    objective (str): Of the temperature: "sequences" (`sequence_loss`) or "entities" (`entity_loss` of what is found).
+    maps (bool): Whether to fit score maps.
+    target (Optional[float]): The precision of thresholds; None: no thresholds.
+    coverage (Optional[float]): The coverage of the conformal threshold; None: no such threshold.
+    """
+
+    objective: str = "sequences"
+    maps: bool = False
+    target: Optional[float] = None
+    coverage: Optional[float] = None
+
+
+class Fit(NamedTuple):
+    """What was fitted. Scores are exact probabilities at the temperature, then mapped; `coverage_threshold` is one of
+    probabilities that are not mapped."""
+
+    temperature: float = 1.0
+    maps: Mapping[str, ScoreMap] = {}
+    thresholds: Mapping[str, LabelThreshold] = {}
+    coverage_threshold: Optional[float] = None
+
+    def scores(self, sample: Sample) -> Floats:
+        """RETURNS (ndarray): (N,) scores of what was found."""
+        probs = span_probs(sample.chains, sample.grammar, sample.found, self.temperature)
+        return self.map(sample.labels, probs)
+
+    def map(self, labels: Sequence[str], probs: Floats) -> Floats:
+        """RETURNS (ndarray): (N,) probabilities after the maps of their labels."""
+        scores, names = probs.copy(), np.asarray(labels, dtype=object)
+        for label, each in self.maps.items():
+            scores[names == label] = np.interp(probs[names == label], each["x"], each["y"])
+        return scores
+
+    def keeps(self, labels: Sequence[str], scores: Floats) -> Bools:
+        """RETURNS (ndarray): (N,) whether an entity reaches the threshold of its label."""
+        least = [(self.thresholds[each].threshold if each in self.thresholds else None) or 0.0 for each in labels]
+        kept: Bools = scores >= np.array(least, dtype=np.float64)
+        return kept
+
+
+def fit(sample: Sample, options: Options) -> Fit:
+    """RETURNS (Fit): All that the options ask for, fitted on a sample. RAISES (ValueError): CT304 for an option."""
+    chains, grammar, labels, hits = sample.chains, sample.grammar, sample.labels, sample.hits
+    if options.objective == "sequences":
+        temperature = fit_temperature(sequence_loss(chains, grammar, sample.masks))
+    elif options.objective == "entities":
+        temperature = fit_temperature(entity_loss(chains, grammar, sample.found, hits))
+    else:
+        raise ValueError(Errors.CT304.format(name="objective", met=options.objective, expected=" or ".join(OBJECTIVES)))
+    maps, thresholds, coverage_threshold = {}, {}, None
+    if options.maps:
+        probs, names = span_probs(chains, grammar, sample.found, temperature), np.asarray(labels, dtype=object)
+        for label in grammar.labels:
+            score_map = fit_score_map(probs[names == label], hits[names == label])
+            if score_map is not None:
+                maps[label] = score_map
+    result = Fit(temperature, maps)
+    if options.target is not None:
+        thresholds = precision_thresholds(labels, result.scores(sample), hits, sample.n_gold, options.target)
+    if options.coverage is not None:
+        gold_probs = span_probs(chains, grammar, sample.gold, temperature)
+        coverage_threshold = conformal_threshold(gold_probs, options.coverage)
+    return Fit(temperature, maps, thresholds, coverage_threshold)
+
+
+class Held(NamedTuple):
+    """What cross-validation found: for each sequence by a Fit of other groups.
+
+    scores (ndarray): (N,) of what was found.
+    kept (ndarray): (N,) whether it reaches its threshold.
+    covered (ndarray): (M,) whether a gold entity reaches the coverage threshold; (0,) if there is none.
+    temperatures (List[float]): Of each fold.
+    """
+
+    scores: Floats
+    kept: Bools
+    covered: Bools
+    temperatures: List[float]
+
+
+def cross_validate(sample: Sample, options: Options, folds: int = 5, seed: int = 0) -> Optional[Held]:
+    """Fit on all folds but one and score that one, for each fold. A group is never parted.
+
+    RETURNS (Optional[Held]): None where there are fewer than two groups.
+    """
+    names, group = np.unique(sample.groups, return_inverse=True)  # (groups,), (B,)
+    folds = min(folds, len(names))
+    if folds < 2:
+        return None
+    fold = (np.random.default_rng(seed).permutation(len(names)) % folds)[group]  # (B,)
+    of_found = np.repeat(fold, [len(spans) for spans in sample.found])  # (N,)
+    of_gold = np.repeat(fold, [len(spans) for spans in sample.gold])  # (M,)
+    scores, kept = np.zeros(len(of_found)), np.ones(len(of_found), dtype=np.bool_)
+    covered = np.zeros(0 if options.coverage is None else len(of_gold), dtype=np.bool_)
+    temperatures = []
+    for i in range(folds):
+        result, rest = fit(sample.take(fold != i), options), sample.take(fold == i)
+        temperatures.append(result.temperature)
+        scores[of_found == i] = result.scores(rest)
+        kept[of_found == i] = result.keeps(rest.labels, scores[of_found == i])
+        if result.coverage_threshold is not None:
+            probs = span_probs(rest.chains, rest.grammar, rest.gold, result.temperature)
+            covered[of_gold == i] = probs >= result.coverage_threshold
+    return Held(scores, kept, covered, temperatures)

@@ -1,0 +1,427 @@
+"""Calibration against values computed by hand, grids, scikit-learn, and simulations of models that are right."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.isotonic import IsotonicRegression
+from sklearn.metrics import brier_score_loss
+from sklearn.metrics import log_loss as sklearn_log_loss
+
+from spacy_ctxtag.crf import Chains, Posterior, nll, posterior, span_log_probs, viterbi
+from spacy_ctxtag.evaluation.calibration import (
+    Bin,
+    Fit,
+    LabelThreshold,
+    Options,
+    Sample,
+    brier,
+    conformal_threshold,
+    cross_validate,
+    ece,
+    entity_loss,
+    figures,
+    fit,
+    fit_score_map,
+    fit_temperature,
+    log_loss,
+    make_sample,
+    precision_thresholds,
+    reliability_table,
+    sequence_loss,
+    span_probs,
+)
+from spacy_ctxtag.tags import constraint_mask, make_grammar, spans_to_tags, tags_to_spans
+
+GRAMMAR = make_grammar(["per-son", "Örtlichkeit"], "BILUO")
+K = len(GRAMMAR.tags)
+PROBS = st.lists(
+    st.tuples(st.one_of(st.floats(0, 1), st.sampled_from([0.0, 0.2, 0.5, 1.0])), st.booleans()), max_size=60
+)
+
+
+def columns(pairs: list[tuple[float, bool]]) -> tuple[list[float], list[bool]]:
+    return [p for p, _ in pairs], [hit for _, hit in pairs]
+
+
+def draw_path(rng: np.random.Generator, post: Posterior) -> list[int]:
+    """A path from the model's own distribution: forward filtering, backward sampling."""
+    path = [int(rng.choice(K, p=post.tag_probs[-1] / post.tag_probs[-1].sum()))]
+    for log_alpha in post.log_alpha[-2::-1]:
+        scores = log_alpha + post.transition[:, path[0]]
+        weights = np.exp(scores - scores.max())
+        path.insert(0, int(rng.choice(K, p=weights / weights.sum())))
+    return path
+
+
+def simulate(seed: int, *, size: int = 150, scale: float = 1.5, true: float = 1.0, docs: int = 50) -> Sample:
+    """Sequences whose annotation is drawn from the model at the temperature `true`."""
+    rng = np.random.default_rng(seed)
+    emissions = [rng.normal(0, scale, (int(rng.integers(4, 20)), K)) for _ in range(size)]
+    for each in emissions:
+        each[:, 0] += 1.5 * scale
+    chains = Chains(emissions, np.zeros(K), rng.normal(0, 0.5, (K, K)), np.zeros(K))
+    gold = [tags_to_spans(GRAMMAR, draw_path(rng, each)) for each in posterior(chains.divided_by(true), GRAMMAR)]
+    masks = [
+        constraint_mask(GRAMMAR, spans, np.zeros(len(each), dtype=bool))
+        for spans, each in zip(gold, emissions, strict=True)
+    ]
+    return make_sample(chains, GRAMMAR, masks, np.arange(size) % docs)
+
+
+# Figures
+
+
+def test_ece_equals_hand_computed_value() -> None:
+    # (0.2, 0.4]: mean 0.3, right 1/2. (0.8, 1.0]: mean 0.9, right 1/2. (0.4, 0.6]: 0.5, right 1/1.
+    probs, hits = [0.25, 0.35, 0.85, 0.95, 0.5], [True, False, True, False, True]
+    assert ece(probs, hits, bins=5) == pytest.approx((2 * 0.2 + 2 * 0.4 + 1 * 0.5) / 5)
+
+
+def test_ece_adaptive_equals_hand_computed_value() -> None:
+    # Two bins of two: (0.1, 0.2) right 0/2, (0.8, 0.9) right 2/2.
+    assert ece([0.9, 0.1, 0.2, 0.8], [1, 0, 0, 1], bins=2, adaptive=True) == pytest.approx((2 * 0.15 + 2 * 0.15) / 4)
+
+
+def test_reliability_table_adaptive_bins_have_equal_mass() -> None:
+    rng = np.random.default_rng(0)
+    rows = reliability_table(rng.random(1000), rng.random(1000) < 0.5, bins=8, adaptive=True)
+    assert {row.n for row in rows} == {125}
+
+
+@pytest.mark.parametrize(
+    ("prob", "bins", "at"),
+    [
+        (0.0, 10, 0),
+        (1e-300, 10, 0),
+        (0.1, 10, 0),
+        (0.7, 10, 6),
+        (0.6, 15, 8),
+        (0.3, 10, 2),
+        (1.0, 10, 9),
+        (1.0, 15, 14),
+    ],
+)
+def test_reliability_table_edges_belong_to_the_lower_bin(prob: float, bins: int, at: int) -> None:
+    assert [row.n for row in reliability_table([prob], [True], bins)] == [int(i == at) for i in range(bins)]
+
+
+def test_reliability_table_shows_bins_that_are_empty() -> None:
+    rows = reliability_table([0.2, 0.3], [False, True], bins=2)
+    assert rows[0] == Bin(0.0, 0.5, 2, pytest.approx(0.25), 0.5)
+    assert rows[1][:3] == (0.5, 1.0, 0)
+    assert math.isnan(rows[1].mean_prob)
+    assert math.isnan(rows[1].share_right)
+
+
+def test_figures_of_nothing_are_not_numbers() -> None:
+    assert reliability_table([], []) == []
+    assert all(math.isnan(value) for value in figures([], []).values())
+
+
+@given(PROBS.filter(bool))
+def test_figures_equal_those_of_scikit_learn(pairs: list[tuple[float, bool]]) -> None:
+    probs, hits = columns(pairs)
+    clipped = np.clip(probs, 1e-15, 1 - 1e-15)
+    assert brier(probs, hits) == pytest.approx(brier_score_loss(hits, probs, pos_label=True, labels=[False, True]))
+    assert log_loss(probs, hits) == pytest.approx(sklearn_log_loss(hits, clipped, labels=[False, True]), rel=1e-6)
+
+
+@given(PROBS.filter(bool), st.booleans(), st.integers(1, 20), st.randoms(use_true_random=False))
+def test_ece_does_not_depend_on_the_order(pairs: list[Any], adaptive: bool, bins: int, random: Any) -> None:
+    shuffled = random.sample(pairs, len(pairs))
+    first, second = (ece(*columns(each), bins, adaptive) for each in (pairs, shuffled))
+    assert 0 <= first <= 1
+    assert first == pytest.approx(second)
+    assert sum(row.n for row in reliability_table(*columns(pairs), bins, adaptive)) == len(pairs)
+
+
+def test_log_loss_of_a_certain_mistake_is_finite() -> None:
+    assert log_loss([1.0, 0.0], [False, True]) == pytest.approx(-math.log(1e-15), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("probs", "hits"), [([1.5], [1]), ([math.nan], [1]), ([-0.1], [0]), ([0.5], [2]), ([0.5], [1, 0]), ([[0.5]], [[1]])]
+)
+def test_figures_refuse_what_is_no_probability(probs: Any, hits: Any) -> None:
+    with pytest.raises(ValueError, match="CT515"):
+        ece(probs, hits)
+
+
+# Temperature
+
+
+@pytest.mark.parametrize("best", [0.06, 0.3, 1.0, 1.7, 9.0, 19.0])
+def test_fit_temperature_finds_the_minimum(best: float) -> None:
+    assert fit_temperature(lambda t: (1 / t - 1 / best) ** 2 * t) == pytest.approx(best, rel=2e-3)
+
+
+@pytest.mark.parametrize(("loss", "edge"), [(lambda t: t, 0.05), (lambda t: -t, 20.0)])
+def test_fit_temperature_stays_in_its_range(loss: Any, edge: float) -> None:
+    assert fit_temperature(loss) == pytest.approx(edge, rel=2e-3)
+
+
+@pytest.mark.parametrize("loss", [lambda t: 0.0, lambda t: math.nan])
+def test_fit_temperature_without_a_reason_is_1(loss: Any) -> None:
+    assert fit_temperature(loss) == 1.0
+
+
+def test_fit_temperature_of_a_loss_that_is_0_far_down_is_not_far_down() -> None:
+    assert fit_temperature(lambda t: max(0.0, t - 0.5)) == pytest.approx(0.5, rel=2e-3)
+
+
+@pytest.mark.parametrize("objective", ["sequences", "entities"])
+def test_fit_temperature_equals_a_fine_grid_on_both_objectives(objective: str) -> None:
+    sample = simulate(1, true=1.4, size=60)
+    loss = (
+        sequence_loss(sample.chains, GRAMMAR, sample.masks)
+        if objective == "sequences"
+        else entity_loss(sample.chains, GRAMMAR, sample.found, sample.hits)
+    )
+    grid = np.exp(np.linspace(math.log(0.5), math.log(4), 200))
+    expected = grid[np.argmin([loss(t) for t in grid])]
+    assert fit(sample, Options(objective)).temperature == fit_temperature(loss) == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize("objective", ["sequences", "entities"])
+@pytest.mark.parametrize("true", [0.7, 1.0, 1.6])
+def test_fit_temperature_finds_that_of_the_simulated_annotation(objective: str, true: float) -> None:
+    assert fit(simulate(2, size=600, true=true), Options(objective)).temperature == pytest.approx(true, rel=0.2)
+
+
+def test_entity_loss_is_biased_where_gold_entities_off_the_path_are_among_the_spans() -> None:
+    sample = simulate(3, size=300)  # the model is right as it is
+    spans = [sorted({*found, *gold}) for found, gold in zip(sample.found, sample.gold, strict=True)]
+    hits = [span in gold for each, gold in zip(spans, sample.gold, strict=True) for span in each]
+    assert fit_temperature(entity_loss(sample.chains, GRAMMAR, spans, hits)) > 1.3
+
+
+def test_sequence_loss_is_the_mean_nll_and_convex_in_the_inverse_temperature() -> None:
+    sample = simulate(4, size=40)
+    loss = sequence_loss(sample.chains, GRAMMAR, sample.masks)
+    assert loss(1.0) == pytest.approx(nll(sample.chains, GRAMMAR, sample.masks)[0].mean())
+    assert loss(2.0) == pytest.approx(nll(sample.chains.divided_by(2.0), GRAMMAR, sample.masks)[0].mean())
+    values = np.array([loss(1 / beta) for beta in np.linspace(0.1, 5, 40)])
+    assert (np.diff(values, 2) > -1e-9).all()
+
+
+def test_losses_do_not_depend_on_how_many_tokens_are_inferred_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    sample = simulate(5, size=30)
+    losses = []
+    for tokens in (1, 50, 10**6):
+        monkeypatch.setattr("spacy_ctxtag.evaluation.calibration._TOKENS", tokens)
+        by_sequence = sequence_loss(sample.chains, GRAMMAR, sample.masks)(1.5)
+        losses.append((by_sequence, entity_loss(sample.chains, GRAMMAR, sample.found, sample.hits)(1.5)))
+    assert_allclose(losses, [losses[0]] * 3)
+
+
+def test_losses_of_nothing_are_not_numbers() -> None:
+    nothing = Chains([], np.zeros(K), np.zeros((K, K)), np.zeros(K))
+    assert math.isnan(sequence_loss(nothing, GRAMMAR, [])(1.0))
+    assert math.isnan(entity_loss(nothing, GRAMMAR, [], [])(1.0))
+    empty = make_sample(nothing, GRAMMAR, [], np.zeros(0, dtype=np.intp))
+    assert fit(empty, Options("entities", True, 0.9, 0.9))[:2] == (1.0, {})
+
+
+def test_span_probs_are_those_of_the_divided_chains() -> None:
+    sample = simulate(6, size=5)
+    expected = [
+        np.exp(span_log_probs(each, spans))
+        for each, spans in zip(posterior(sample.chains.divided_by(1.7), GRAMMAR), sample.gold, strict=True)
+    ]
+    assert_allclose(span_probs(sample.chains, GRAMMAR, sample.gold, 1.7), np.concatenate(expected))
+
+
+# Score maps
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=20, max_size=80))
+def test_fit_score_map_equals_scikit_learn(pairs: list[tuple[float, bool]]) -> None:
+    probs, hits = np.round(columns(pairs)[0], 2), np.array(columns(pairs)[1])
+    found = fit_score_map(probs, hits)
+    assert found is not None
+    bounds = {"y_min": 1 / (len(probs) + 2), "y_max": 1 - 1 / (len(probs) + 2)}
+    expected = IsotonicRegression(**bounds).fit(probs, hits).predict(probs)
+    assert_allclose(np.interp(probs, found["x"], found["y"]), expected, atol=1e-9)
+
+
+@given(PROBS)
+def test_fit_score_map_is_a_rising_function_on_the_unit_interval(pairs: list[tuple[float, bool]]) -> None:
+    found = fit_score_map(*columns(pairs))
+    if len(pairs) < 20:
+        assert found is None
+    else:
+        assert found is not None
+        assert found["x"][0] == 0
+        assert (np.diff(found["x"]) > 0).all()
+        assert (np.diff(found["y"]) >= 0).all()
+        assert 0 <= found["y"][0] <= found["y"][-1] < 1
+        assert {type(value) for value in (*found["x"], *found["y"])} == {float}
+
+
+def test_fit_score_map_equals_hand_computed_values() -> None:
+    # 0.2: 0/10; 0.4: 5/10 and 0.6: 2/10 are pooled to 7/20; 0.8: 10/10, but 40 cannot show more than 41/42.
+    probs = np.repeat([0.2, 0.4, 0.6, 0.8], 10)
+    hits = np.concatenate([np.arange(10) < n for n in (0, 5, 2, 10)])
+    found = fit_score_map(probs, hits)
+    assert found is not None
+    assert found["x"] == [0.0, 0.2, 0.4, 0.6, 0.8]
+    assert found["y"] == pytest.approx([0.0, 1 / 42, 0.35, 0.35, 41 / 42])
+
+
+# Thresholds
+
+
+def test_precision_thresholds_equal_hand_computed_values() -> None:
+    # From the top: 4 of 4 right, then two equal scores, one of them wrong (5 of 6), then 1 of 4 (6 of 10).
+    probs = [0.9, 0.8, 0.8, 0.7, 0.6, 0.6, 0.5, 0.4, 0.3, 0.2]
+    hits = [1, 1, 1, 1, 1, 0, 0, 1, 0, 0]
+    found = {
+        target: precision_thresholds(["A"] * 10, probs, hits, {"A": 8}, target)["A"]
+        for target in (0.5, 0.6, 0.8, 0.9, 1.0)
+    }
+    assert found[0.5] == found[0.6] == LabelThreshold(0.0, 0.6, 0.6, 0.75, 0.75, 10)
+    assert found[0.8] == LabelThreshold(0.6, 0.6, pytest.approx(5 / 6), 0.75, 0.625, 10)
+    assert found[0.9] == found[1.0] == LabelThreshold(0.7, 0.6, 1.0, 0.75, 0.5, 10)
+
+
+def test_precision_thresholds_say_why_there_is_none() -> None:
+    labels = ["few"] * 9 + ["bad"] * 10
+    found = precision_thresholds(labels, [0.5] * 19, [1] * 9 + [0] * 10, {"few": 9, "bad": 5, "none": 0}, 0.9)
+    assert list(found) == ["bad", "few", "none"]
+    assert found["few"] == LabelThreshold(None, 1.0, 1.0, 1.0, 1.0, 9, "fewer than 10 found")
+    assert found["bad"] == LabelThreshold(None, 0.0, 0.0, 0.0, 0.0, 10, "not reached")
+    assert (found["none"].threshold, found["none"].n) == (None, 0)
+    assert math.isnan(found["none"].recall)
+
+
+@given(st.lists(st.tuples(st.sampled_from([0.1, 0.3, 0.6, 0.9]), st.booleans()), min_size=10), st.floats(0.05, 1))
+def test_precision_thresholds_are_the_lowest_by_brute_force(pairs: list[tuple[float, bool]], target: float) -> None:
+    probs, hits = (np.array(each) for each in columns(pairs))
+    found = precision_thresholds(["A"] * len(pairs), probs, hits, {"A": len(pairs)}, target)["A"]
+    reached = [t for t in (0.0, 0.1, 0.3, 0.6, 0.9) if (probs >= t).any() and hits[probs >= t].mean() >= target]
+    assert found.threshold == (reached[0] if reached else None)
+    if found.threshold is not None:
+        assert found.precision == pytest.approx(hits[probs >= found.threshold].mean())
+        assert found.recall == pytest.approx(hits[probs >= found.threshold].sum() / len(pairs))
+
+
+# Coverage
+
+
+@pytest.mark.parametrize(
+    ("n", "coverage", "k"), [(0, 0.9, 0), (8, 0.9, 0), (9, 0.9, 1), (19, 0.9, 2), (99, 0.95, 5), (3, 0.001, 3)]
+)
+def test_conformal_threshold_is_the_kth_smallest(n: int, coverage: float, k: int) -> None:
+    scores = np.random.default_rng(0).permutation(np.arange(1, n + 1) / (n + 1))
+    assert conformal_threshold(scores, coverage) == (k / (n + 1) if k else 0.0)
+
+
+@pytest.mark.parametrize("coverage", [0.0, 1.0, 95, -0.1, math.nan])
+def test_conformal_threshold_refuses_what_is_no_coverage(coverage: float) -> None:
+    with pytest.raises(ValueError, match="CT304"):
+        conformal_threshold([0.5], coverage)
+
+
+@pytest.mark.parametrize("coverage", [0.8, 0.9, 0.95])
+def test_conformal_threshold_covers_what_it_promises_and_little_more(coverage: float) -> None:
+    rng, n = np.random.default_rng(7), 50
+    scores = rng.beta(4, 1, (4000, n + 1))
+    reached = np.mean([row[-1] >= conformal_threshold(row[:-1], coverage) for row in scores])
+    error = 3 * math.sqrt(coverage * (1 - coverage) / len(scores))
+    assert coverage - error <= reached <= coverage + 1 / (n + 1) + error
+
+
+# Samples
+
+
+def test_make_sample_compares_paths_with_what_is_annotated() -> None:
+    chains = Chains([np.zeros((6, K)), np.zeros((3, K))], np.zeros(K), np.zeros((K, K)), np.zeros(K))
+    for emissions, spans in zip(chains.emissions, ([(0, 2, 0), (3, 4, 1), (5, 6, 0)], [(0, 1, 1)]), strict=True):
+        emissions[np.arange(len(emissions)), spans_to_tags(GRAMMAR, spans, len(emissions))] = 20.0
+    free = np.arange(6) == 3  # the second entity is not annotated
+    masks = [
+        constraint_mask(GRAMMAR, [(0, 2, 0), (5, 6, 1)], free),
+        constraint_mask(GRAMMAR, [(0, 2, 1)], np.zeros(3, dtype=bool)),
+    ]
+    sample = make_sample(chains, GRAMMAR, masks, np.arange(2))
+    assert sample.found == [[(0, 2, 0), (5, 6, 0)], [(0, 1, 1)]]
+    assert sample.gold == [[(0, 2, 0), (5, 6, 1)], [(0, 2, 1)]]
+    assert_array_equal(sample.hits, [True, False, False])
+    assert sample.labels == ["per-son", "per-son", "Örtlichkeit"]
+    assert sample.n_gold == {"per-son": 1, "Örtlichkeit": 2}
+
+
+def test_sample_take_keeps_what_belongs_together() -> None:
+    sample = simulate(8, size=10, docs=4)
+    part = sample.take(sample.groups == 1)
+    assert [len(each) for each in part.chains.emissions] == [len(sample.masks[i]) for i in (1, 5, 9)]
+    assert part.gold == [sample.gold[i] for i in (1, 5, 9)]
+    assert part.found == [
+        tags_to_spans(GRAMMAR, path) for path in viterbi(Chains(*part.chains.__dict__.values()), GRAMMAR)
+    ]
+
+
+# All of it
+
+
+def test_fit_gives_what_the_options_ask_for() -> None:
+    sample = simulate(9)
+    assert fit(sample, Options())[1:] == ({}, {}, None)
+    result = fit(sample, Options("entities", True, 0.8, 0.9))
+    assert set(result.maps) == set(result.thresholds) == set(GRAMMAR.labels)
+    kept, scores = result.keeps(sample.labels, result.scores(sample)), result.scores(sample)
+    labels = np.array(sample.labels)
+    for label, each in result.thresholds.items():
+        assert sample.hits[kept & (labels == label)].mean() == pytest.approx(each.precision)
+        exact = span_probs(sample.chains, GRAMMAR, sample.found, result.temperature)[labels == label]
+        mapped = np.interp(exact, result.maps[label]["x"], result.maps[label]["y"])
+        assert_allclose(scores[labels == label], mapped)
+    assert result.coverage_threshold is not None
+    gold_probs = span_probs(sample.chains, GRAMMAR, sample.gold, result.temperature)
+    assert np.mean(gold_probs >= result.coverage_threshold) == pytest.approx(0.9, abs=0.01)
+
+
+def test_fit_refuses_an_unknown_objective() -> None:
+    with pytest.raises(ValueError, match="CT304"):
+        fit(simulate(0, size=2), Options("tokens"))
+
+
+@pytest.mark.parametrize("true", [0.5, 2.0])
+def test_fit_mends_what_is_wrong_on_new_data(true: float) -> None:
+    result, new = fit(simulate(10, size=300, true=true), Options()), simulate(11, size=300, true=true)
+    before, after = (figures(each.scores(new), new.hits) for each in (Fit(), result))
+    assert after["ece"] < before["ece"]
+    assert after["log_loss"] < before["log_loss"]
+    assert after["brier"] < before["brier"]
+
+
+def test_cross_validate_scores_each_document_with_a_fit_of_the_others() -> None:
+    sample, options = simulate(12, size=60, docs=5), Options(maps=True, target=0.8, coverage=0.9)
+    held = cross_validate(sample, options)
+    assert held is not None
+    assert len(held.temperatures) == 5
+    of_found = np.repeat(sample.groups, [len(spans) for spans in sample.found])
+    of_gold = np.repeat(sample.groups, [len(spans) for spans in sample.gold])
+    for doc in range(5):
+        others, rest = fit(sample.take(sample.groups != doc), options), sample.take(sample.groups == doc)
+        assert_allclose(held.scores[of_found == doc], others.scores(rest))
+        assert_array_equal(held.kept[of_found == doc], others.keeps(rest.labels, others.scores(rest)))
+        gold_probs = span_probs(rest.chains, GRAMMAR, rest.gold, others.temperature)
+        assert_array_equal(held.covered[of_gold == doc], gold_probs >= others.coverage_threshold)
+
+
+def test_cross_validate_coverage_is_what_was_asked_for() -> None:
+    held = cross_validate(simulate(13, size=400), Options(coverage=0.9))
+    assert held is not None
+    assert held.covered.mean() == pytest.approx(0.9, abs=0.03)
+
+
+@pytest.mark.parametrize(("docs", "folds"), [(1, None), (2, 2), (3, 3), (7, 5)])
+def test_cross_validate_has_no_more_folds_than_documents(docs: int, folds: int | None) -> None:
+    held = cross_validate(simulate(14, size=14, docs=docs), Options())
+    assert (None if held is None else len(held.temperatures)) == folds
