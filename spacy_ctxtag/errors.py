@@ -287,8 +287,8 @@ class Errors(metaclass=_WithCodes):
         "{n} of {total} texts of {path} were used to train the model, so its probabilities there say nothing about new "
         "texts. Expected held-out data. Take these texts out, or calibrate on them all the same with --force."
     )
-    CT508 = "{path} {what}. Expected a new or empty folder, or a pipeline to replace. {remedy}"
-    CT509 = "The pipeline has no component {name!r} that gives chains of scores. Expected a ctx_ner{found}."
+    CT508 = "{path} {problem}. Expected a new or empty folder, or a pipeline to replace. {remedy}"
+    CT509 = "The pipeline has no component {name!r} that can be calibrated. Expected a ctx_ner: {known}."
     CT510 = (
         "{path} has {n} entities of the labels that {name!r} knows, which are: {labels}. Expected at least one. Is it "
         "the right file, and are entities annotated in it?"
@@ -302,8 +302,7 @@ class Errors(metaclass=_WithCodes):
         "'='. Leave out {options}, or rename them."
     )
     CT513 = "The model {path} could not be loaded. Expected the folder of a pipeline, or an installed package. {reason}"
-    CT514 = "Only {n} of {total} documents of {path} have different texts, too few to cross-validate. Expected two."
-    CT515 = "Met {met}. Expected as many probabilities in [0, 1] as outcomes, which are 0 or 1, in one dimension."
+    CT514 = "Met {met}. Expected as many probabilities in [0, 1] as outcomes, which are 0 or 1, in one dimension."
 
 
 class Warnings(metaclass=_WithCodes):
@@ -318,3 +317,19 @@ class Warnings(metaclass=_WithCodes):
     CW306 = "Label {label!r} is not in the training data, so it cannot be found. Annotate examples, or leave it out."
     CW307 = "Label {label!r} is in the training data but not here, so it is not measured. Add examples."
     CW308 = "{n} mentions carry different labels in different places. Are they consistent? The most mixed: {examples}."
+    CW500 = (
+        "{n} of {total} texts of {path} were used to train the model and are calibrated on all the same (--force): the "
+        "figures are too good, and the probabilities of new texts will be too high."
+    )
+    CW501 = "The pipeline does not say which texts it was trained on. Make sure that {path} is not among them."
+    CW502 = "{path} has fewer than two different texts, so nothing is cross-validated: the figures are too good."
+    CW503 = "The temperature {t:.3g} is at the edge of those that were tried. Is {path} held out, and large enough?"
+    CW504 = "{path} has no entity of {labels}, so nothing is known about these labels. Add examples."
+    CW505 = "{path} has entities of {labels}, which {name!r} does not know. They are taken to be outside."
+    CW506 = "{n} entities of {path} are not on the pipeline's tokens, or cross its sentences. They are left out."
+    CW507 = "{name!r} keeps its thresholds, which were set for other probabilities. New ones: --target-precision."
+    CW508 = "{name!r} decodes by {decode}. The figures and the thresholds are those of the best path (viterbi)."
+    CW509 = (
+        "The threshold for this coverage is {threshold:.2g}: too low to store all spans above it, so `alternatives` "
+        "stays as it is. Use more data, or a lower --coverage."
+    )

@@ -17,7 +17,7 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Opt
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..crf import Chains, nll, posterior, span_log_probs, viterbi
+from ..crf import Chains, nll, posterior, span_log_probs, spans_above, viterbi
 from ..errors import Errors
 from ..tags import Grammar, LabelSpan, tags_to_spans
 
@@ -44,7 +44,7 @@ def ece(probs: ArrayLike, hits: ArrayLike, bins: int = 15, adaptive: bool = Fals
     bins (int): How many.
     adaptive (bool): Bins of equal mass (Nguyen & O'Connor 2015) instead of equal width (Guo et al. 2017).
     RETURNS (float): In [0, 1]; nan if N = 0.
-    RAISES (ValueError): CT515.
+    RAISES (ValueError): CT514.
     """
     rows = [row for row in reliability_table(probs, hits, bins, adaptive) if row.n]
     total = sum(row.n for row in rows)
@@ -81,7 +81,7 @@ def reliability_table(probs: ArrayLike, hits: ArrayLike, bins: int = 15, adaptiv
     probs, hits, bins, adaptive: As for `ece`.
     RETURNS (List[Bin]): All bins of equal width, with those that are empty, or the bins of equal mass, without. Equal
         probabilities are always in one bin. Without data: none.
-    RAISES (ValueError): CT515.
+    RAISES (ValueError): CT514.
     """
     p, y = _check(probs, hits)
     if not len(p):
@@ -113,14 +113,14 @@ def figures(probs: ArrayLike, hits: ArrayLike) -> Dict[str, float]:
 
 
 def _check(probs: ArrayLike, hits: ArrayLike) -> Tuple[Floats, Floats]:
-    """(N,) probabilities, and (N,) outcomes, 0 or 1. RAISES (ValueError): CT515."""
+    """(N,) probabilities, and (N,) outcomes, 0 or 1. RAISES (ValueError): CT514."""
     p, y = np.asarray(probs, dtype=np.float64), np.asarray(hits, dtype=np.float64)
     if p.ndim != 1 or p.shape != y.shape:
-        raise ValueError(Errors.CT515.format(met=f"the shapes {p.shape} and {y.shape}"))
+        raise ValueError(Errors.CT514.format(met=f"the shapes {p.shape} and {y.shape}"))
     if not ((p >= 0) & (p <= 1)).all():
-        raise ValueError(Errors.CT515.format(met=f"the probability {p[~((p >= 0) & (p <= 1))][0]}"))
+        raise ValueError(Errors.CT514.format(met=f"the probability {p[~((p >= 0) & (p <= 1))][0]}"))
     if not ((y == 0) | (y == 1)).all():
-        raise ValueError(Errors.CT515.format(met=f"the outcome {y[(y != 0) & (y != 1)][0]}"))
+        raise ValueError(Errors.CT514.format(met=f"the outcome {y[(y != 0) & (y != 1)][0]}"))
     return p, y
 
 
@@ -224,7 +224,7 @@ def fit_score_map(probs: ArrayLike, hits: ArrayLike) -> Optional[ScoreMap]:
     RETURNS (Optional[ScoreMap]): {"x": …, "y": …} for `np.interp`: x rises strictly, y does not fall. The y of the data
         are at least 1 / (N + 2) and at most (N + 1) / (N + 2) (Laplace), since N entities cannot show that all are
         right; below the data, the map runs to (0, 0). None if N < 20.
-    RAISES (ValueError): CT515.
+    RAISES (ValueError): CT514.
     """
     p, y = _check(probs, hits)
     if len(p) < LEAST_FOR_MAP:
@@ -274,7 +274,7 @@ def precision_thresholds(
     RETURNS (Dict[str, LabelThreshold]): For each label of `n_gold` and `labels`, sorted. The threshold is the lowest
         score that is kept, 0 if all are; None if fewer than 10 were found or the target is not reached. It was chosen
         to look well on these data: on others, expect a little less.
-    RAISES (ValueError): CT515.
+    RAISES (ValueError): CT514.
     """
     p, y = _check(probs, hits)
     names = np.asarray(labels, dtype=object)
@@ -373,13 +373,15 @@ class Sample(NamedTuple):
 
 
 def make_sample(chains: Chains, grammar: Grammar, masks: Sequence[Bools], groups: Ints) -> Sample:
-    """Compare the best paths with the annotation. What has a token whose annotation is not known is left out."""
-    found, gold = [], []
+    """Compare the best paths with the annotation. An entity with a token of which it is not known whether it belongs to
+    one of this label is left out, also where another token shows it to be wrong: it could never count as right."""
+    found, gold, width = [], [], len(grammar.prefixes)
     for part in _parts(chains):
         for path, mask in zip(viterbi(_slice(chains, part), grammar), masks[part], strict=True):
-            known = mask.sum(axis=1) == 1  # (T,)
-            found.append([span for span in tags_to_spans(grammar, path) if known[span[0] : span[1]].all()])
-            gold.append(tags_to_spans(grammar, np.where(known, mask.argmax(axis=1), 0)))
+            tags = mask[:, 1:].reshape(len(mask), -1, width).sum(axis=2) + mask[:, :1]  # (T, labels) possible, with O
+            spans = tags_to_spans(grammar, path)
+            found.append([(i, j, label) for i, j, label in spans if (tags[i:j, label] <= 1).all()])
+            gold.append(tags_to_spans(grammar, np.where(mask.sum(axis=1) == 1, mask.argmax(axis=1), 0)))
     return Sample(chains, grammar, list(masks), groups, found, gold)
 
 
@@ -399,31 +401,39 @@ class Options(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """What was fitted. Scores are exact probabilities at the temperature, then mapped; `coverage_threshold` is one of
-    probabilities that are not mapped."""
+    """What was fitted. Thresholds are for exact probabilities at the temperature; maps only change what is reported."""
 
     temperature: float = 1.0
     maps: Mapping[str, ScoreMap] = {}
     thresholds: Mapping[str, LabelThreshold] = {}
     coverage_threshold: Optional[float] = None
 
-    def scores(self, sample: Sample) -> Floats:
-        """RETURNS (ndarray): (N,) scores of what was found."""
-        probs = span_probs(sample.chains, sample.grammar, sample.found, self.temperature)
-        return self.map(sample.labels, probs)
+    def probs(self, sample: Sample) -> Floats:
+        """RETURNS (ndarray): (N,) exact probabilities of what was found."""
+        return span_probs(sample.chains, sample.grammar, sample.found, self.temperature)
 
-    def map(self, labels: Sequence[str], probs: Floats) -> Floats:
-        """RETURNS (ndarray): (N,) probabilities after the maps of their labels."""
-        scores, names = probs.copy(), np.asarray(labels, dtype=object)
+    def reports(self, sample: Sample, probs: Floats) -> Floats:
+        """RETURNS (ndarray): (N,) the scores to report, by the maps of the labels."""
+        scores, labels = probs.copy(), np.asarray(sample.labels, dtype=object)
         for label, each in self.maps.items():
-            scores[names == label] = np.interp(probs[names == label], each["x"], each["y"])
+            scores[labels == label] = np.interp(probs[labels == label], each["x"], each["y"])
         return scores
 
-    def keeps(self, labels: Sequence[str], scores: Floats) -> Bools:
+    def keeps(self, sample: Sample, probs: Floats) -> Bools:
         """RETURNS (ndarray): (N,) whether an entity reaches the threshold of its label."""
-        least = [(self.thresholds[each].threshold if each in self.thresholds else None) or 0.0 for each in labels]
-        kept: Bools = scores >= np.array(least, dtype=np.float64)
-        return kept
+        least = [(self.thresholds[label].threshold if self.thresholds else None) or 0.0 for label in sample.labels]
+        return np.array(probs >= np.array(least), dtype=np.bool_)
+
+    def covers(self, sample: Sample) -> Bools:
+        """RETURNS (ndarray): (M,) whether a gold entity reaches the coverage threshold."""
+        probs = span_probs(sample.chains, sample.grammar, sample.gold, self.temperature)
+        return np.array(probs >= (self.coverage_threshold or 0.0), dtype=np.bool_)
+
+    def count_spans(self, sample: Sample, least: float) -> int:
+        """RETURNS (int): How many spans there are, right or wrong, of at least a probability above 0."""
+        chains = sample.chains.divided_by(self.temperature)
+        parts = (posterior(_slice(chains, part), sample.grammar) for part in _parts(chains))
+        return sum(len(spans_above(each, least)[0]) for part in parts for each in part)
 
 
 def fit(sample: Sample, options: Options) -> Fit:
@@ -435,26 +445,24 @@ def fit(sample: Sample, options: Options) -> Fit:
         temperature = fit_temperature(entity_loss(chains, grammar, sample.found, hits))
     else:
         raise ValueError(Errors.CT304.format(name="objective", met=options.objective, expected=" or ".join(OBJECTIVES)))
-    maps, thresholds, coverage_threshold = {}, {}, None
+    result, names = Fit(temperature), np.asarray(labels, dtype=object)
+    probs = result.probs(sample)
     if options.maps:
-        probs, names = span_probs(chains, grammar, sample.found, temperature), np.asarray(labels, dtype=object)
-        for label in grammar.labels:
-            score_map = fit_score_map(probs[names == label], hits[names == label])
-            if score_map is not None:
-                maps[label] = score_map
-    result = Fit(temperature, maps)
+        maps = {label: fit_score_map(probs[names == label], hits[names == label]) for label in grammar.labels}
+        result = result._replace(maps={label: each for label, each in maps.items() if each is not None})
     if options.target is not None:
-        thresholds = precision_thresholds(labels, result.scores(sample), hits, sample.n_gold, options.target)
+        thresholds = precision_thresholds(labels, probs, hits, sample.n_gold, options.target)
+        result = result._replace(thresholds=thresholds)
     if options.coverage is not None:
         gold_probs = span_probs(chains, grammar, sample.gold, temperature)
-        coverage_threshold = conformal_threshold(gold_probs, options.coverage)
-    return Fit(temperature, maps, thresholds, coverage_threshold)
+        result = result._replace(coverage_threshold=conformal_threshold(gold_probs, options.coverage))
+    return result
 
 
 class Held(NamedTuple):
     """What cross-validation found: for each sequence by a Fit of other groups.
 
-    scores (ndarray): (N,) of what was found.
+    scores (ndarray): (N,) to report of what was found.
     kept (ndarray): (N,) whether it reaches its threshold.
     covered (ndarray): (M,) whether a gold entity reaches the coverage threshold; (0,) if there is none.
     temperatures (List[float]): Of each fold.
@@ -484,9 +492,8 @@ def cross_validate(sample: Sample, options: Options, folds: int = 5, seed: int =
     for i in range(folds):
         result, rest = fit(sample.take(fold != i), options), sample.take(fold == i)
         temperatures.append(result.temperature)
-        scores[of_found == i] = result.scores(rest)
-        kept[of_found == i] = result.keeps(rest.labels, scores[of_found == i])
+        probs = result.probs(rest)
+        scores[of_found == i], kept[of_found == i] = result.reports(rest, probs), result.keeps(rest, probs)
         if result.coverage_threshold is not None:
-            probs = span_probs(rest.chains, rest.grammar, rest.gold, result.temperature)
-            covered[of_gold == i] = probs >= result.coverage_threshold
+            covered[of_gold == i] = result.covers(rest)
     return Held(scores, kept, covered, temperatures)

@@ -130,14 +130,13 @@ def random_masks(rng, name, lengths, density=0.6):
 def path_counts(paths, weights, k):
     """How often each tag and move occurs, a sum over paths with weights: emissions (T, K), start, transition, end."""
     tags, first, moves, last = np.zeros((paths.shape[1], k)), np.zeros(k), np.zeros((k, k)), np.zeros(k)
-    for path, weight in zip(paths, weights, strict=True):
-        for t, tag in enumerate(path):
-            tags[t, tag] += weight
-            if t:
-                moves[path[t - 1], tag] += weight
-        if len(path):
-            first[path[0]] += weight
-            last[path[-1]] += weight
+    for t in range(paths.shape[1]):
+        np.add.at(tags[t], paths[:, t], weights)
+        if t:
+            np.add.at(moves, (paths[:, t - 1], paths[:, t]), weights)
+    if paths.shape[1]:
+        np.add.at(first, paths[:, 0], weights)
+        np.add.at(last, paths[:, -1], weights)
     return tags, first, moves, last
 
 

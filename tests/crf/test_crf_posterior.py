@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from crf_oracle import GRAMMARS, enumerate_paths, path_spans, random_chains, random_masks
 
-from spacy_ctxtag.crf import Chains, posterior, span_log_probs
+from spacy_ctxtag.crf import Chains, forward_backward, log_space, nll, posterior, scaled, span_log_probs
+from spacy_ctxtag.crf.chains import build_lattice, prune
 from spacy_ctxtag.tags import constraint_mask, make_grammar
 
 LENGTHS = [3, 1, 5, 2, 0, 4, 5, 1, 3, 2, 4, 5]
@@ -52,6 +53,60 @@ def test_expected_counts_equal_enumeration(case):
         np.testing.assert_allclose(result.transition_counts, moves, **close)
         np.testing.assert_allclose(result.start_counts, first, **close)
         np.testing.assert_allclose(result.end_counts, last, **close)
+
+
+def expected_moves(grammar, enumerated):
+    moves = np.zeros((len(grammar.tags),) * 2)
+    for path, prob in zip(enumerated.paths, enumerated.probs, strict=True):
+        np.add.at(moves, (path[:-1], path[1:]), prob)
+    return moves
+
+
+@pytest.mark.parametrize("name", ["bio1", "biluo2"])
+def test_expected_counts_of_huge_scores_equal_enumeration(name, monkeypatch):
+    monkeypatch.setattr(log_space, "BLOCK", 200)  # several blocks
+    grammar, rng, lengths = GRAMMARS[name], np.random.default_rng(8), [4, 0, 5, 1, 5]
+    chains = random_chains(rng, grammar, lengths, scale=1e4)
+    masks = random_masks(rng, name, lengths)
+    lattice = prune(build_lattice(chains, grammar, [None] * 5), grammar)
+    assert scaled.sum_product(lattice).redone.any()
+    wide = [expected_moves(grammar, enumerate_paths(chains, i, name)) for i in range(5)]
+    narrow = [expected_moves(grammar, enumerate_paths(chains, i, name, masks[i])) for i in range(5)]
+    for result, moves in zip(posterior(chains, grammar), wide, strict=True):
+        np.testing.assert_allclose(result.transition_counts, moves, **close)
+    gold = [np.ones(e.shape, bool) if m is None else m for e, m in zip(chains.emissions, masks, strict=True)]
+    _, gradient = nll(chains, grammar, gold)
+    np.testing.assert_allclose(gradient.transition, sum(wide) - sum(narrow), **close)
+
+
+def test_expected_counts_are_computed_only_when_asked_for(monkeypatch):
+    def refuse(*_):
+        raise AssertionError("moves were counted")
+
+    monkeypatch.setattr(forward_backward, "count_moves", refuse)
+    monkeypatch.setattr(log_space, "count_moves", refuse)
+    grammar = GRAMMARS["bio4"]
+    results = posterior(random_chains(np.random.default_rng(0), grammar, [5, 3], scale=1e4), grammar)
+    with pytest.raises(AssertionError, match="moves were counted"):
+        _ = results[0].transition_counts
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+def test_chains_divided_by_a_temperature_are_the_distribution_to_a_power(temperature):
+    grammar = GRAMMARS["biluo2"]
+    chains = random_chains(np.random.default_rng(0), grammar, [4, 0, 3])
+    divided = chains.divided_by(temperature)
+    for i in range(3):
+        before, after = enumerate_paths(chains, i, "biluo2"), enumerate_paths(divided, i, "biluo2")
+        powers = before.probs ** (1 / temperature)
+        np.testing.assert_allclose(after.probs, powers / powers.sum(), **close)
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, float("inf"), float("nan")])
+def test_chains_are_not_divided_by_what_is_no_temperature(temperature):
+    chains = random_chains(np.random.default_rng(0), GRAMMARS["bio1"], [2])
+    with pytest.raises(ValueError, match=r"\[CT126\] The temperature is"):
+        chains.divided_by(temperature)
 
 
 def test_span_log_probs_equal_enumeration(case):

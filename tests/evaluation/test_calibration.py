@@ -12,7 +12,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import brier_score_loss
 from sklearn.metrics import log_loss as sklearn_log_loss
 
-from spacy_ctxtag.crf import Chains, Posterior, nll, posterior, span_log_probs, viterbi
+from spacy_ctxtag.crf import Chains, Posterior, nll, posterior, span_log_probs, spans_above, viterbi
 from spacy_ctxtag.evaluation.calibration import (
     Bin,
     Fit,
@@ -148,7 +148,7 @@ def test_log_loss_of_a_certain_mistake_is_finite() -> None:
     ("probs", "hits"), [([1.5], [1]), ([math.nan], [1]), ([-0.1], [0]), ([0.5], [2]), ([0.5], [1, 0]), ([[0.5]], [[1]])]
 )
 def test_figures_refuse_what_is_no_probability(probs: Any, hits: Any) -> None:
-    with pytest.raises(ValueError, match="CT515"):
+    with pytest.raises(ValueError, match="CT514"):
         ece(probs, hits)
 
 
@@ -356,6 +356,16 @@ def test_make_sample_compares_paths_with_what_is_annotated() -> None:
     assert sample.n_gold == {"per-son": 1, "Örtlichkeit": 2}
 
 
+def test_make_sample_knows_labels_that_were_not_annotated() -> None:
+    chains = Chains([np.zeros((2, K))], np.zeros(K), np.zeros((K, K)), np.zeros(K))
+    chains.emissions[0][[0, 1], spans_to_tags(GRAMMAR, [(0, 1, 0), (1, 2, 1)], 2)] = 20.0
+    mask = np.zeros((2, K), dtype=bool)
+    mask[:, 0] = mask[:, 5:] = True  # outside, or of the second label, which was not annotated
+    sample = make_sample(chains, GRAMMAR, [mask], np.zeros(1, dtype=np.intp))
+    assert (sample.found, sample.gold) == ([[(0, 1, 0)]], [[]])
+    assert_array_equal(sample.hits, [False])
+
+
 def test_sample_take_keeps_what_belongs_together() -> None:
     sample = simulate(8, size=10, docs=4)
     part = sample.take(sample.groups == 1)
@@ -374,16 +384,21 @@ def test_fit_gives_what_the_options_ask_for() -> None:
     assert fit(sample, Options())[1:] == ({}, {}, None)
     result = fit(sample, Options("entities", True, 0.8, 0.9))
     assert set(result.maps) == set(result.thresholds) == set(GRAMMAR.labels)
-    kept, scores = result.keeps(sample.labels, result.scores(sample)), result.scores(sample)
-    labels = np.array(sample.labels)
+    probs, labels = result.probs(sample), np.array(sample.labels)
+    kept, reports = result.keeps(sample, probs), result.reports(sample, probs)
+    assert_allclose(probs, span_probs(sample.chains, GRAMMAR, sample.found, result.temperature))
     for label, each in result.thresholds.items():
         assert sample.hits[kept & (labels == label)].mean() == pytest.approx(each.precision)
-        exact = span_probs(sample.chains, GRAMMAR, sample.found, result.temperature)[labels == label]
-        mapped = np.interp(exact, result.maps[label]["x"], result.maps[label]["y"])
-        assert_allclose(scores[labels == label], mapped)
+        mapped = np.interp(probs[labels == label], result.maps[label]["x"], result.maps[label]["y"])
+        assert_allclose(reports[labels == label], mapped)
     assert result.coverage_threshold is not None
-    gold_probs = span_probs(sample.chains, GRAMMAR, sample.gold, result.temperature)
-    assert np.mean(gold_probs >= result.coverage_threshold) == pytest.approx(0.9, abs=0.01)
+    assert result.covers(sample).mean() == pytest.approx(0.9, abs=0.01)
+    n_above = result.count_spans(sample, result.coverage_threshold)
+    assert n_above >= result.covers(sample).sum()
+    assert n_above == sum(
+        len(spans_above(each, result.coverage_threshold)[0])
+        for each in posterior(sample.chains.divided_by(result.temperature), GRAMMAR)
+    )
 
 
 def test_fit_refuses_an_unknown_objective() -> None:
@@ -394,7 +409,7 @@ def test_fit_refuses_an_unknown_objective() -> None:
 @pytest.mark.parametrize("true", [0.5, 2.0])
 def test_fit_mends_what_is_wrong_on_new_data(true: float) -> None:
     result, new = fit(simulate(10, size=300, true=true), Options()), simulate(11, size=300, true=true)
-    before, after = (figures(each.scores(new), new.hits) for each in (Fit(), result))
+    before, after = (figures(each.probs(new), new.hits) for each in (Fit(), result))
     assert after["ece"] < before["ece"]
     assert after["log_loss"] < before["log_loss"]
     assert after["brier"] < before["brier"]
@@ -409,10 +424,10 @@ def test_cross_validate_scores_each_document_with_a_fit_of_the_others() -> None:
     of_gold = np.repeat(sample.groups, [len(spans) for spans in sample.gold])
     for doc in range(5):
         others, rest = fit(sample.take(sample.groups != doc), options), sample.take(sample.groups == doc)
-        assert_allclose(held.scores[of_found == doc], others.scores(rest))
-        assert_array_equal(held.kept[of_found == doc], others.keeps(rest.labels, others.scores(rest)))
-        gold_probs = span_probs(rest.chains, GRAMMAR, rest.gold, others.temperature)
-        assert_array_equal(held.covered[of_gold == doc], gold_probs >= others.coverage_threshold)
+        probs = others.probs(rest)
+        assert_allclose(held.scores[of_found == doc], others.reports(rest, probs))
+        assert_array_equal(held.kept[of_found == doc], others.keeps(rest, probs))
+        assert_array_equal(held.covered[of_gold == doc], others.covers(rest))
 
 
 def test_cross_validate_coverage_is_what_was_asked_for() -> None:

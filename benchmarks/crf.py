@@ -1,0 +1,589 @@
+"""Speed and memory of `spacy_ctxtag.crf` beside its peers: same scores, same threads, one process, turn about.
+
+    .venv/bin/python benchmarks/crf.py
+
+Three operations: `loss` (the loss of each sequence, and its gradient for emissions and moves), `decode` (best paths)
+and `marginals` (probabilities of tags; where a peer has none, autograd of its log Z). Before any time is printed, all
+of them must agree to 1e-9, in float64. Then every system takes its usual form: the peers padded float32 tensors
+with a mask, ours a list of float32 arrays, which it turns into float64 within the time measured. All moves are
+allowed, since the peers know no scheme.
+
+Lengths are uniform on 1..T (`mixed`, the headline: batches of sentences are like that) or all T (`equal`, without any
+padding, so at the peers' best). A time is the median of repetitions of at least 50 ms each, garbage collection off.
+pytorch-crf runs everywhere, the other peers where a call takes less than 0.3 s and 2 GB; the rest is recorded as
+skipped. Flair is left out: its CRF cannot be had without all of Flair, and is pytorch-crf's algorithm.
+
+The peers run in the environment of `accuracy.py`, which is made at the first run if they are not in this one. The
+result is `results/crf.json`; about eight minutes.
+"""
+
+import argparse
+import gc
+import importlib
+import importlib.util
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accuracy import PEERS, claim, make_peers
+from systems.common import environment
+
+import spacy_ctxtag
+from spacy_ctxtag.crf import Chains, nll, posterior, viterbi
+from spacy_ctxtag.tags import Grammar
+
+HERE = Path(__file__).resolve().parent
+RESULT = HERE / "results" / "crf.json"
+WORKER = "CTXTAG_CRF_WORKER"  # set in the process that measures
+OPERATIONS = ("loss", "decode", "marginals")
+SIZES = {"B": (1, 32, 128), "T": (16, 64, 512), "K": (9, 37, 73)}  # K: 2, 9 and 18 labels in BILUO
+GRIDS = {"mixed": ("single", "mixed"), "equal": ("single", "equal")}  # one sequence has no lengths to mix
+BOUNDS = {
+    "loss": {"at_least": 8.0, "aim": 20.0},
+    "decode": {"at_least": 3.0, "aim": 10.0},
+    "marginals": {"at_least": 1.0},
+}
+TOLERANCE = 1e-9
+REPETITIONS, ENOUGH = 5, 0.05  # of at least so many seconds
+PATIENCE, ROOM = 0.3, 2e9  # seconds of a call, and bytes, beyond which peers other than pytorch-crf are skipped
+MAX_LOAD = 0.5
+STOP = -1e5  # what torch-struct takes for minus infinity
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A batch: B sequences of up to T tokens, K tags; lengths are "single", "equal" or "mixed"."""
+
+    lengths: str
+    B: int
+    T: int
+    K: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.lengths:7} B={self.B:<4} T={self.T:<5} K={self.K:<3}"
+
+
+class Problem:
+    """Random scores and gold tags. The longest sequence has T tokens."""
+
+    def __init__(self, cell: Cell):
+        b, t, k = cell.B, cell.T, cell.K
+        random = np.random.default_rng([b, t, k, len(cell.lengths)])
+        self.cell = cell
+        self.lengths = random.integers(1, t + 1, b) if cell.lengths == "mixed" else np.full(b, t)  # (B,)
+        self.lengths[0] = t
+        self.mask = np.arange(t) < self.lengths[:, None]  # (B, T)
+        self.gold = random.integers(0, k, (b, t))  # (B, T)
+        self.emissions = 2 * random.normal(size=(b, t, k)).astype(np.float32)  # (B, T, K)
+        self.start, self.end = random.normal(size=(2, k)).astype(np.float32)  # (K,)
+        self.transition = random.normal(size=(k, k)).astype(np.float32)  # (K, K) [from, to]
+
+    def score(self, path: Any, b: int) -> float:
+        """The score of a path of sequence b, in float64."""
+        tags = np.asarray(path)[: self.lengths[b]]  # (T,)
+        values = [
+            self.emissions[b, np.arange(len(tags)), tags],
+            self.start[tags[:1]],
+            self.transition[tags[:-1], tags[1:]],
+            self.end[tags[-1:]],
+        ]
+        return float(np.concatenate(values).astype(np.float64).sum())
+
+
+# The systems. `loss` returns the losses (B,) and the gradients of their sum for emissions, start, transition and end,
+# `decode` B paths and `marginals` B × (T, K), padded or not. What a library offers only in private is called there.
+
+
+class Ours:
+    """spacy_ctxtag.crf. Chains of the float32 scores are made in every call, as the `crf` layer does."""
+
+    title, package = "spacy-ctxtag", ""
+
+    def __init__(self, problem: Problem, dtype: str):
+        allowed = [np.ones(shape, np.bool_) for shape in ((problem.cell.K,), problem.transition.shape)]
+        tags = tuple(map(str, range(problem.cell.K)))
+        self.grammar = Grammar("BILUO", (), tags, start=allowed[0], transition=allowed[1], end=allowed[0])
+        self.emissions = [e[:n].astype(dtype) for e, n in zip(problem.emissions, problem.lengths, strict=True)]
+        self.moves = [m.astype(dtype) for m in (problem.start, problem.transition, problem.end)]
+        one_hot = np.arange(problem.cell.K) == problem.gold[:, :, None]  # (B, T, K)
+        self.gold = [each[:n].copy() for each, n in zip(one_hot, problem.lengths, strict=True)]
+
+    def chains(self) -> Chains:
+        start, transition, end = (m.astype(np.float64) for m in self.moves)
+        return Chains([e.astype(np.float64) for e in self.emissions], start, transition, end)
+
+    def loss(self) -> tuple[Any, ...]:
+        losses, gradient = nll(self.chains(), self.grammar, self.gold)
+        return losses, gradient.emissions, gradient.start, gradient.transition, gradient.end
+
+    def decode(self) -> Any:
+        return viterbi(self.chains(), self.grammar)
+
+    def marginals(self) -> Any:
+        return [each.tag_probs for each in posterior(self.chains(), self.grammar)]
+
+
+class Peer:
+    """What the torch peers share: tensors, and the gradient."""
+
+    title, package, module = "", "", ""
+    time_first = False  # whether it wants (T, B, K)
+
+    def __init__(self, problem: Problem, dtype: str):
+        def layout(array: Any) -> Any:
+            return torch.from_numpy(np.ascontiguousarray(array.swapaxes(0, 1) if self.time_first else array))
+
+        self.emissions = layout(problem.emissions.astype(dtype)).requires_grad_()
+        self.gold, self.mask = layout(problem.gold), layout(problem.mask)
+        moves = (torch.from_numpy(m.astype(dtype)) for m in (problem.start, problem.transition, problem.end))
+        self.moves = [torch.nn.Parameter(m) for m in moves]
+        self.lengths = torch.from_numpy(problem.lengths)
+        self.build(importlib.import_module(self.module), problem)
+
+    @classmethod
+    def needs(cls, cell: Cell) -> float:
+        """Bytes of the largest arrays of a loss and its gradient: float32 scores of all moves."""
+        return 2 * 4.0 * cell.B * cell.T * cell.K**2
+
+    def batch_first(self, array: Any) -> Any:
+        return array.transpose(0, 1) if self.time_first else array
+
+    def loss(self) -> tuple[Any, ...]:
+        for leaf in (self.emissions, *self.moves):
+            leaf.grad = None
+        losses = self.losses()  # (B,)
+        losses.sum().backward()
+        return losses, self.batch_first(self.emissions.grad), *(m.grad for m in self.moves)
+
+    def marginals(self) -> Any:
+        (probs,) = torch.autograd.grad(self.log_z().sum(), self.emissions)
+        return self.batch_first(probs)
+
+
+class PytorchCRF(Peer):
+    title, package, module, time_first = "pytorch-crf", "pytorch-crf", "torchcrf", True
+
+    def build(self, library: Any, problem: Problem) -> None:
+        self.crf = library.CRF(problem.cell.K)
+        self.crf.start_transitions, self.crf.transitions, self.crf.end_transitions = self.moves
+
+    def losses(self) -> Any:
+        return -self.crf(self.emissions, self.gold, mask=self.mask, reduction="none")
+
+    def log_z(self) -> Any:
+        return self.crf._compute_normalizer(self.emissions, self.mask)
+
+    def decode(self) -> Any:
+        with torch.no_grad():
+            return self.crf.decode(self.emissions, mask=self.mask)
+
+
+class TorchCRF(Peer):
+    title, package, module = "TorchCRF", "TorchCRF", "TorchCRF"
+
+    def build(self, library: Any, problem: Problem) -> None:
+        self.crf = library.CRF(problem.cell.K, use_gpu=False)
+        self.crf.start_trans, self.crf.trans_matrix, self.crf.end_trans = self.moves
+
+    def losses(self) -> Any:
+        return -self.crf(self.emissions, self.gold, self.mask)
+
+    def log_z(self) -> Any:
+        return self.crf._compute_denominator_log_likelihood(self.emissions, self.mask)
+
+    def decode(self) -> Any:
+        with torch.no_grad():
+            return self.crf.viterbi_decode(self.emissions, self.mask)
+
+
+class TorchStruct(Peer):
+    """torch-struct scores moves only; so `start` goes into the first, and `end` is one more, into a state of its own.
+
+    Its own conversions between tags and moves loop over tokens; here they are done with tensors, which is faster.
+    """
+
+    title, package, module = "torch-struct", "torch-struct", "torch_struct"
+
+    @classmethod
+    def needs(cls, cell: Cell) -> float:
+        return 2 * 4.0 * cell.B * cell.T / 2 * cell.K**3  # its scan multiplies (K, K) by (K, K) in log space
+
+    def build(self, library: Any, problem: Problem) -> None:
+        b, t = problem.gold.shape
+        self.library, self.steps = library, torch.arange(t)
+        self.is_last = (self.steps == self.lengths[:, None] - 1)[:, :, None, None]  # (B, T, 1, 1)
+        self.last = self.gold[torch.arange(b), self.lengths - 1]  # (B,)
+
+    def distribution(self) -> Any:
+        start, transition, end = self.moves
+        stop = torch.cat([end[None], torch.full_like(transition[1:], STOP)])  # (K, K) [to, from]
+        onward = self.emissions[:, 1:, :, None] + transition.T  # (B, T - 1, K, K)
+        onward = torch.cat([onward, stop.expand(len(onward), 1, -1, -1)], dim=1)  # (B, T, K, K)
+        edges = torch.where(self.is_last, stop, onward)
+        first = (start + self.emissions[:, 0])[:, None, None, :]  # (B, 1, 1, K)
+        edges = torch.cat([edges[:, :1] + first, edges[:, 1:]], dim=1)
+        return self.library.LinearChainCRF(edges, lengths=self.lengths + 1)
+
+    def losses(self) -> Any:
+        start, transition, end = self.moves
+        tags = self.emissions.gather(2, self.gold[:, :, None])[:, :, 0] * self.mask  # (B, T)
+        moves = transition[self.gold[:, :-1], self.gold[:, 1:]] * self.mask[:, 1:]  # (B, T - 1)
+        gold = start[self.gold[:, 0]] + tags.sum(1) + moves.sum(1) + end[self.last]  # (B,)
+        return self.log_z() - gold
+
+    def log_z(self) -> Any:
+        return self.distribution().partition
+
+    def decode(self) -> Any:
+        with torch.no_grad():
+            distribution = self.distribution()
+        return distribution.argmax.sum(2).argmax(2)  # (B, T), from (B, T, K, K) [to, from]
+
+    def marginals(self) -> Any:
+        with torch.no_grad():
+            distribution = self.distribution()
+        return distribution.marginals.sum(2).detach()  # (B, T, K)
+
+
+RIVALS = (PytorchCRF, TorchStruct, TorchCRF)
+SYSTEMS = {system.title: system for system in (Ours, *RIVALS)}
+
+
+# Equality
+
+
+def difference(got: Any, expected: Any) -> float:
+    """The largest difference, relative to the value expected where that is above 1."""
+    a, b = (
+        np.asarray(each.detach() if isinstance(each, torch.Tensor) else each, np.float64) for each in (got, expected)
+    )
+    return float((np.abs(a - b) / np.maximum(1.0, np.abs(b))).max(initial=0.0))
+
+
+def compare(ours: Any, peer: Any, problem: Problem) -> float:
+    """The largest difference between all that two systems compute for a problem."""
+    lengths = problem.lengths.tolist()
+    mine, other = ours.loss(), peer.loss()
+    worst = [difference(other[i], mine[i]) for i in (0, 2, 3, 4)]
+    for got, expected in ((other[1], mine[1]), (peer.marginals(), ours.marginals())):
+        worst += [difference(got[b][:n], expected[b]) for b, n in enumerate(lengths)]
+    best = [[problem.score(path, b) for b, path in enumerate(each.decode())] for each in (peer, ours)]
+    return max(*worst, difference(*best))
+
+
+def check(sizes: dict[str, tuple[int, ...]], rivals: tuple[type[Peer], ...]) -> dict[str, float]:
+    """Compare in float64, 4 sequences at a time. RETURNS: the largest difference by peer. RAISES: above 1e-9."""
+    worst = {}
+    for rival in rivals:
+        cells = [Cell(lengths, 4, t, k) for lengths in ("equal", "mixed") for t in sizes["T"] for k in sizes["K"]]
+        problems = [Problem(cell) for cell in cells if rival.needs(cell) <= ROOM / 2]  # float64 takes twice the room
+        found = [compare(Ours(p, "float64"), rival(p, "float64"), p) for p in problems]
+        worst[rival.title] = max(found)
+        if not worst[rival.title] <= TOLERANCE:
+            raise SystemExit(f"{rival.title} and spacy-ctxtag differ by {worst[rival.title]:.2g}: nothing was timed")
+        print(f"{rival.title:14} equal to {worst[rival.title]:.1e} in {len(problems)} batches", flush=True)
+    return worst
+
+
+# Time
+
+
+def seconds(call: Callable[[], Any], loops: int) -> float:
+    """Seconds of a call, mean of so many in a row."""
+    began = time.perf_counter()
+    for _ in range(loops):
+        call()
+    return (time.perf_counter() - began) / loops
+
+
+def race(calls: dict[str, Callable[[], Any]], limits: dict[str, float]) -> dict[str, Any]:
+    """Time calls turn about. RETURNS: `seconds` of each repetition and `loops` of each, by name; `skipped`: why."""
+    loops, skipped = {}, {}
+    for name, call in calls.items():
+        first = seconds(call, 1)  # warms up, too
+        if first > limits.get(name, np.inf) and (first := seconds(call, 1)) > limits[name]:
+            skipped[name] = f"a call takes {first:.2g} s"
+        else:
+            took = seconds(call, 1) if first < 10 * ENOUGH else first
+            loops[name] = max(1, int(np.ceil(1.1 * ENOUGH / took)))
+    times: dict[str, list[float]] = {name: [] for name in loops}
+    for _ in range(REPETITIONS):
+        for name, count in loops.items():
+            times[name].append(float(f"{seconds(calls[name], count):.4g}"))
+    return {"seconds": times, "loops": loops, "skipped": skipped}
+
+
+def measure(cell: Cell, rivals: tuple[type[Peer], ...]) -> Iterator[dict[str, Any]]:
+    """Time the three operations on a batch. YIELDS: one result an operation."""
+    problem = Problem(cell)
+    fits = [rival for rival in rivals if rival is PytorchCRF or rival.needs(cell) <= ROOM]
+    skipped = {r.title: f"about {r.needs(cell) / 1e9:.1f} GB" for r in rivals if r not in fits}
+    systems = [system(problem, "float32") for system in (Ours, *fits)]
+    limits = {rival.title: PATIENCE for rival in fits if rival is not PytorchCRF}
+    for operation in OPERATIONS:
+        gc.collect()
+        gc.disable()
+        try:
+            result = race({system.title: getattr(system, operation) for system in systems}, limits)
+        finally:
+            gc.enable()
+        yield {**asdict(cell), "operation": operation, **result, "skipped": {**skipped, **result["skipped"]}}
+
+
+def grid(sizes: dict[str, tuple[int, ...]]) -> list[Cell]:
+    return [
+        Cell(lengths, b, t, k)
+        for lengths in ("single", "mixed", "equal")
+        for b in sizes["B"]
+        if (b == 1) == (lengths == "single")
+        for t in sizes["T"]
+        for k in sizes["K"]
+    ]
+
+
+def ratios(raw: list[dict[str, Any]], lengths: str, operation: str, peer: str) -> list[float]:
+    """How many times as long the peer takes, in every cell of a grid that it ran in."""
+    return [
+        statistics.median(row["seconds"][peer]) / statistics.median(row["seconds"][Ours.title])
+        for row in raw
+        if row["lengths"] in GRIDS[lengths] and row["operation"] == operation and peer in row["seconds"]
+    ]
+
+
+def line(row: dict[str, Any]) -> str:
+    """A row of the table: ours in ms, each peer in ms and as a multiple of ours."""
+    ours = statistics.median(row["seconds"][Ours.title])
+    cells = [f"{1e3 * ours:10.3f}"]
+    for rival in RIVALS:
+        times = row["seconds"].get(rival.title)
+        cells.append(f"{1e3 * (took := statistics.median(times)):12.3f}{took / ours:8.1f}×" if times else f"{'–':>21}")
+    return f"{Cell(row['lengths'], row['B'], row['T'], row['K']).name}  {row['operation']:10}{''.join(cells)}"
+
+
+# Growth with T and B
+
+
+def growth(sizes: dict[str, tuple[int, ...]], fixed: dict[str, int]) -> list[dict[str, Any]]:
+    """Time ours along one size, the others fixed. RETURNS: a result for each operation, with the slope in logs."""
+    results = []
+    for axis, values in sizes.items():
+        cells = [Cell("equal", **{**fixed, axis: value}) for value in values]
+        rows = [row for cell in cells for row in measure(cell, ())]
+        for operation in OPERATIONS:
+            found = [row["seconds"][Ours.title] for row in rows if row["operation"] == operation]
+            medians = [statistics.median(times) for times in found]
+            slope = float(np.polyfit(np.log(values), np.log(medians), 1)[0])
+            tokens = [cell.B * cell.T for cell in cells]
+            results.append(
+                {
+                    "along": axis,
+                    "fixed": {name: value for name, value in fixed.items() if name != axis},
+                    "operation": operation,
+                    "values": list(values),
+                    "seconds": found,
+                    "microseconds_per_token": [round(1e6 * m / n, 4) for m, n in zip(medians, tokens, strict=True)],
+                    "exponent": round(slope, 4),
+                }
+            )
+    return results
+
+
+# Memory
+
+
+def peak() -> int:
+    """The most memory this process ever held, in bytes."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def peak_growth(title: str, cell: Cell) -> int:
+    """By how much one loss with its gradient raises the peak of this process, in bytes."""
+    SYSTEMS[title](Problem(Cell("equal", 2, 4, 3)), "float32").loss()  # loads what is loaded late
+    system = SYSTEMS[title](Problem(cell), "float32")
+    ballast, before = [], peak()
+    while peak() < before + 2**22:  # what was freed since the last peak must not hide anything
+        ballast.append(np.ones(2**16))
+    before = peak()
+    system.loss()
+    return peak() - before
+
+
+def memory(cell: Cell) -> dict[str, Any]:
+    """Run `peak_growth` in processes of their own, three for each system that has the room."""
+    results = {}
+    fixed = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}  # glibc gives back what is freed
+    for title, system in SYSTEMS.items():
+        if issubclass(system, Peer) and system.needs(cell) > ROOM:
+            results[title] = {"skipped": f"about {system.needs(cell) / 1e9:.1f} GB"}
+            continue
+        task = json.dumps([title, asdict(cell)])
+        command = [sys.executable, __file__, "--memory-of", task]
+        done = [subprocess.run(command, env={**os.environ, **fixed}, check=True, capture_output=True) for _ in range(3)]
+        found = [int(each.stdout) for each in done]
+        copies = statistics.median(found) / (cell.B * cell.T * cell.K * 4)
+        results[title] = {"bytes": found, "float32_copies": round(copies, 2), "float64_copies": round(copies / 2, 2)}
+    return results
+
+
+# The record
+
+
+def claims(
+    raw: list[dict[str, Any]], worst: dict[str, float], sizes: list[dict[str, Any]], room: dict[str, Any]
+) -> Iterator[dict[str, Any]]:
+    """What may be quoted. The headline is NAME-over-pytorch-crf: the median over the grid of mixed lengths."""
+    for operation in OPERATIONS:
+        bounds = dict(BOUNDS[operation])
+        aim = {"aim": bounds.pop("aim")} if "aim" in bounds else {}
+        for lengths, suffix in (("mixed", ""), ("equal", ".equal-lengths")):
+            for rival in RIVALS:
+                found = ratios(raw, lengths, operation, rival.title)
+                of_rival, also = (bounds, aim) if rival is PytorchCRF else ({"at_least": 1.0}, {})
+                name = f"{operation}-over-{rival.title}{suffix}"
+                yield {**claim(name, round(statistics.median(found), 3), **of_rival), **also, "cells": len(found)}
+                if rival is PytorchCRF:
+                    yield claim(f"{name}.least", round(min(found), 3), at_least=1.0)
+    for peer, found in worst.items():
+        yield claim(f"difference.{peer}", found, at_most=TOLERANCE)
+    for row in sizes:
+        yield claim(f"{row['operation']}.exponent-of-{row['along']}", row["exponent"], at_most=1.1)
+    ours = room[Ours.title]
+    yield claim("memory.float64-copies", ours["float64_copies"], at_most=30.0)
+    ratio = room[PytorchCRF.title]["float32_copies"] / ours["float32_copies"]
+    yield claim("memory-over-pytorch-crf", round(ratio, 3), at_least=1.0)
+
+
+def libraries() -> dict[str, str]:
+    """The versions of what is compared. RAISES: if one is missing, or hides behind another."""
+    for rival, method in ((PytorchCRF, "decode"), (TorchCRF, "viterbi_decode")):
+        if not hasattr(importlib.import_module(rival.module).CRF, method):
+            raise SystemExit(
+                f"The package that `import {rival.module}` finds is not {rival.package}: torchcrf and TorchCRF cannot "
+                "both be installed where file names differ by case only. Use a case-sensitive file system."
+            )
+    return {rival.package: version(rival.package) for rival in RIVALS} | {"spacy-ctxtag": spacy_ctxtag.__version__}
+
+
+# The command line
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--threads", type=int, default=os.cpu_count() or 1, help="of all systems (default: the number of cores)")
+    add("--peer-python", type=Path, default=PEERS / "bin" / "python", help="interpreter that has the peers")
+    add("--force-load", action="store_true", help=f"also run with a load average above {MAX_LOAD}; that is recorded")
+    add("--quick", action="store_true", help="two small batches, to see that it runs; nothing is kept")
+    add("--memory-of", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def run_with_peers(options: argparse.Namespace) -> int:
+    """Start the process that measures, in an environment that has the peers. RETURNS: its exit code."""
+    python = Path(sys.executable)
+    if any(importlib.util.find_spec(rival.module) is None for rival in RIVALS):
+        python = options.peer_python.absolute()
+        make_peers(python)
+        test = "; ".join(f"import {rival.module}" for rival in RIVALS)
+        if subprocess.run([python, "-W", "ignore", "-c", test], check=False, capture_output=True).returncode:
+            print(f"Peers are missing: {python} -m pip install -r benchmarks/requirements-peers.txt", file=sys.stderr)
+            return 1
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # read when NumPy and torch are imported
+    path = os.pathsep.join(filter(None, [str(HERE.parent), os.environ.get("PYTHONPATH")]))
+    env = {**os.environ, **dict.fromkeys(names, str(options.threads)), "PYTHONPATH": path, WORKER: "1"}
+    return subprocess.run([python, *sys.argv], env=env, check=False).returncode
+
+
+def main() -> None:
+    options = parse()
+    if WORKER not in os.environ:
+        raise SystemExit(run_with_peers(options))
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(options.threads)
+    if options.memory_of:
+        title, cell = json.loads(options.memory_of)
+        print(peak_growth(title, Cell(**cell)))
+        return
+    before, began = environment(), time.perf_counter()
+    if before["load_average"][0] > MAX_LOAD and not (options.quick or options.force_load):
+        raise SystemExit(
+            f"The load average is {before['load_average'][0]}, above {MAX_LOAD}: times would not be worth keeping. "
+            "Wait until the machine is idle, or give --force-load."
+        )
+    versions = {**before["versions"], **libraries()}
+    sizes = {"B": (1, 4), "T": (16,), "K": (9,)} if options.quick else SIZES
+    worst = check(sizes, RIVALS)
+    columns = f"{Ours.title:>14}" + "".join(f"{rival.title:>21}" for rival in RIVALS)
+    print(f"\n{options.threads} threads; ms, and how many times ours\n{'':36}{columns}")
+    raw = []
+    cells = [cell for cell in grid(sizes) if not options.quick or cell.lengths != "equal"]
+    for row in (row for cell in cells for row in measure(cell, RIVALS)):
+        raw.append(row)
+        print(line(row), flush=True)
+    if options.quick:
+        return
+    along = growth({"T": (64, 128, 256, 512, 1024), "B": (16, 32, 64, 128, 256)}, {"B": 32, "T": 64, "K": 37})
+    print("\nOurs, microseconds per token")
+    for row in along:
+        sizes_and_costs = zip(row["values"], row["microseconds_per_token"], strict=True)
+        costs = "".join(f"{row['along']}={value:<5}{cost:7.3f}   " for value, cost in sizes_and_costs)
+        print(f"{row['operation']:10} {costs} exponent {row['exponent']:.3f}")
+    largest = Cell("equal", 32, 512, 37)
+    room = memory(largest)
+    print(f"\nMemory of a loss and its gradient, {largest.name}: peak growth")
+    for title, found in room.items():
+        figures = (
+            "skipped"
+            if "bytes" not in found
+            else (
+                f"{statistics.median(found['bytes']) / 2**20:8.1f} MiB = emissions × {found['float32_copies']:.1f} in float32, "
+                f"× {found['float64_copies']:.1f} in float64"
+            )
+        )
+        print(f"{title:14} {figures}")
+    found_claims = list(claims(raw, worst, along, room))
+    print(
+        "\n"
+        + "\n".join(
+            f"{c['claim']:44} {c['value']:10.4g}  {'' if c['holds'] else 'does not hold'}" for c in found_claims
+        )
+    )
+    after = environment()
+    record = {
+        "date": before["date"],
+        "machine": before["machine"],
+        "load_average": before["load_average"],
+        "load_average_after": after["load_average"],
+        "force_load": options.force_load,
+        "versions": versions,
+        "threads": options.threads,
+        "unit": "seconds of a call, by repetition; claims are medians over a grid of peer / ours",
+        "headline": "mixed lengths, uniform on 1..T; all lengths T as .equal-lengths",
+        "dtype": "float32 scores in; peers compute in float32, ours in float64",
+        "wall_seconds": round(time.perf_counter() - began),
+        "raw": raw,
+        "growth": along,
+        "memory": {**asdict(largest), "systems": room},
+        "claims": found_claims,
+    }
+    RESULT.parent.mkdir(exist_ok=True)
+    RESULT.write_text(json.dumps(record, indent=1) + "\n", encoding="utf8")
+    print(f"\nWrote {RESULT} after {record['wall_seconds']} s")
+
+
+if __name__ == "__main__":
+    main()

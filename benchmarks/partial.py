@@ -1,0 +1,75 @@
+"""What is lost when half of the entities are not annotated: wikigold, half of its training entities dropped at random.
+
+    .venv/bin/python benchmarks/partial.py --data DIR
+
+Three trainings a seed: on all entities; with the words of the dropped ones marked as missing ("-"); and plain, with
+these words outside of entities. Where the missing words are is known here because they were dropped: an oracle's
+placing of "-", which a person who annotates would have to give. The harness is that of `accuracy.py`, results are in
+`results/partial.json`.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+from pathlib import Path
+
+import accuracy
+from accuracy import Kind
+from systems.common import environment, headline
+
+RESULT = accuracy.HERE / "results" / "partial.json"
+SOURCES = ("benchmarks/systems/ctx.py", *accuracy.SPACY, *accuracy.OURS)
+SYSTEMS = {
+    "ctx": "all entities",
+    "ctx-half-missing": "half of them, the others missing",
+    "ctx-half-plain": "half of them, the others outside",
+}
+LOSS = 3.0  # F; more than this must not be lost
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    data = os.environ.get("CTXTAG_DATA")
+    add("--data", type=Path, default=data, required=not data, help="folder of the corpora (else $CTXTAG_DATA)")
+    add("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    add("--lr", type=float, default=4e-4, help="peak rate of the encoder's weights (default: as tuned on dev)")
+    add("--jobs", type=int, default=1, help="trainings at a time")
+    add("--threads", type=int, default=os.cpu_count(), help="threads of each training")
+    add("--quick", action="store_true", help="48 sentences, one epoch, one seed: to see that it runs; nothing is kept")
+    options = parser.parse_args()
+    options.corpora, options.epochs, options.batch_size, options.curve = ["wikigold"], {}, 16, False
+    options.peer_python, options.lr, options.limit = Path(sys.executable), {"ctx": options.lr}, 0
+    if options.quick:
+        options.limit, options.seeds, options.epochs = 48, [0], {"wikigold": 1}
+    halves = {name: Kind(title, "ctx_partial", 0.0, SOURCES) for name, title in SYSTEMS.items() if name != "ctx"}
+    accuracy.SYSTEMS.update(halves)
+    accuracy.CORPORA["wikigold"] = (accuracy.CORPORA["wikigold"][0], tuple(SYSTEMS))
+    runs = accuracy.plan(options, {}, seeds=options.seeds, systems=list(SYSTEMS))
+    results = accuracy.execute(runs, options, accuracy.WORK)
+
+    scores: dict[str, list[float]] = {}
+    for run, result in zip(runs, results, strict=True):
+        scores.setdefault(run.system, []).append(headline(result["scores"]["ner"]))
+    means = {name: round(statistics.mean(values), 4) for name, values in scores.items()}
+    for name, values in scores.items():
+        print(f"{SYSTEMS[name]:36} F {means[name]:6.2f}   {'  '.join(f'{v:.2f}' for v in values)}")
+    claims = [
+        accuracy.claim("wikigold.full", means["ctx"], at_least=0),
+        accuracy.claim("wikigold.missing", means["ctx-half-missing"], at_least=means["ctx"] - LOSS),
+        accuracy.claim("wikigold.plain", means["ctx-half-plain"], at_most=means["ctx-half-missing"]),
+    ]
+    if options.quick or len(options.seeds) < 3:
+        print(f"\n{RESULT.name} is written by a full run only: at least three seeds")
+        return
+    raw = [{"run": r["run"] | {"data": ""}, "scores": r["scores"], "settings": r["settings"]} for r in results]
+    record = environment() | {"raw": raw, "unit": "percent: micro F over exact spans, on test", "claims": claims}
+    RESULT.parent.mkdir(exist_ok=True)
+    RESULT.write_text(json.dumps(record, indent=1) + "\n", encoding="utf8")
+    print(f"\nWrote {RESULT}")
+
+
+if __name__ == "__main__":
+    main()

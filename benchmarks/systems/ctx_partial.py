@@ -1,0 +1,36 @@
+"""`ctx_ner` on a corpus of which half the entities are gone: unknown where they were, or said to be no entity."""
+
+import random
+from functools import partial
+
+from spacy.tokens import Doc, Span
+from spacy.vocab import Vocab
+
+from . import ctx
+from .common import Run, Sentence, main, spans_of
+from .spacy_loop import SpacySystem, tags_of
+
+SHARE = 0.5  # of the entities are dropped, each by a coin of its own
+
+
+def part_of_gold(run: Run, vocab: Vocab, sentence: Sentence) -> Doc:
+    """The entities that are left; the words of the others are missing, or, in a "plain" system, outside."""
+    coin = random.Random(f"{run.seed} {' '.join(sentence.words)}")
+    doc = Doc(vocab, sentence.words)
+    kept: list[Span] = []
+    dropped: list[Span] = []
+    for start, end, label in spans_of(sentence.tags["ner"]):
+        (dropped if coin.random() < SHARE else kept).append(Span(doc, start, end, label=label))
+    doc.set_ents(kept, missing=[] if run.system.endswith("plain") else dropped, default="outside")
+    return doc
+
+
+def build(run: Run, train: list[Sentence]) -> SpacySystem:
+    config = ctx.NLP.format(pipeline='["head"]') + ctx.head("head", crf=True)
+    config += ctx.ENCODER.format(section="components.head.model.tok2vec.encoder")
+    gold = partial(part_of_gold, run)
+    return SpacySystem(run, train, config, rate=ctx.HEAD_RATE * run.lr, gold=gold, tags=tags_of)
+
+
+if __name__ == "__main__":
+    main(build)

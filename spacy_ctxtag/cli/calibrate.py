@@ -1,0 +1,443 @@
+"""`python -m spacy ctx calibrate MODEL DATA OUTPUT`: probabilities that come true, thresholds for a precision.
+
+Everything is fitted on all of DATA. What it does to new texts is told by cross-validation: five times, on four fifths
+of the documents, measured on the other fifth. What is fitted are settings of the component in the config; weights stay.
+"""
+
+import math
+import shutil
+from datetime import datetime, timezone
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Dict, List, Optional
+
+import numpy as np
+import typer
+
+from .. import __version__
+from ..errors import Errors, Warnings
+from . import _options as opt
+from ._app import app
+from ._printer import count, msg
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+    from spacy.training import Example
+
+    from ..evaluation.calibration import Fit, Held, Options, Sample
+
+META_KEY = "ctx_calibration"
+LEAST = 0.001  # spans of a lower probability are too many to store
+FIGURES = {
+    "ece": "calibration error (ECE)",
+    "ece_adaptive": "  in bins of equal mass",
+    "brier": "Brier score",
+    "log_loss": "log-loss (nats)",
+}
+CAPTION = (
+    "before: as trained. after: fitted and measured on all documents, so a little too good. cross-validated: 5 times "
+    "fitted on 4/5 of the documents and measured on the others; expect this on new texts."
+)
+
+
+@app.command("calibrate", no_args_is_help=True)
+def calibrate_cli(
+    model: Annotated[str, typer.Argument(help="Pipeline: a folder or package", show_default=False)],
+    data: Annotated[Path, typer.Argument(help="Annotated texts it was not trained on", show_default=False)],
+    output: Annotated[Path, typer.Argument(help="Folder of the calibrated pipeline", show_default=False)],
+    component: Annotated[str, typer.Option("--component", help="Name of the ctx_ner")] = "ctx_ner",
+    objective: Annotated[
+        str, typer.Option("--objective", help="What the temperature makes likely: sequences or entities")
+    ] = "sequences",
+    maps: Annotated[bool, typer.Option("--maps", help="Also fit a map of the scores of each label (isotonic)")] = False,
+    target_precision: Annotated[
+        Optional[float], typer.Option("--target-precision", help="Set thresholds for this precision, e.g. 0.95")
+    ] = None,
+    coverage: Annotated[
+        Optional[float],
+        typer.Option("--coverage", help="Store all spans above a threshold that this share of entities reaches"),
+    ] = None,
+    report: Annotated[Optional[Path], typer.Option("--report", help="Folder for calibration.json and a plot")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Accept training texts; replace MODEL itself")] = False,
+    code: Annotated[Optional[Path], typer.Option("--code", "-c", help="Python file with registered functions")] = None,
+    gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU, or -1 for the CPU")] = -1,
+) -> None:
+    """
+    Calibrate the probabilities of a ctx_ner on held-out data: fit a temperature and, if asked for, score maps,
+    thresholds for a precision, and a threshold that most entities reach. Print what it changes, and write the pipeline
+    with these settings. The entities found stay the same, but for the thresholds.
+    """
+    from spacy.cli._util import import_code, setup_gpu
+
+    from ..evaluation.calibration import cross_validate, fit
+
+    options = make_options(objective, maps, target_precision, coverage)
+    if report is not None and find_spec("matplotlib") is None:
+        msg.fail(Errors.CT511, exits=1)
+    import_code(code)
+    setup_gpu(gpu_id, silent=gpu_id < 0)
+    nlp = load_pipeline(model, component)
+    check_output(output, nlp.path, force=force)
+    examples = read_examples(data, nlp)
+    n_used = check_texts(nlp, data, examples, force=force)
+    sample = make_sample_of(nlp, component, examples)
+    labels = sample.grammar.labels
+    if not any(sample.gold):
+        msg.fail(Errors.CT510.format(path=data, n=0, name=component, labels=", ".join(labels)), exits=1)
+    result, held = fit(sample, options), cross_validate(sample, options)
+    check_labels(result)
+    summary = summarize(sample, options, result, held)
+    annotated = [ent.label_ for eg in examples for ent in eg.reference.ents]
+    about = {
+        "component": component,
+        "version": __version__,
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "data": data.name,
+        "documents": sum(eg.reference.has_annotation("ENT_IOB") for eg in examples),
+        "training_texts": n_used,
+        "left_out": sum(label in labels for label in annotated) - summary["entities"],
+        "unknown_labels": sorted(set(annotated) - set(labels)),
+    }
+    summary = {**about, **summary}
+    show(summary, data)
+    configure(nlp, component, result, summary)
+    meta = {key: value for key, value in summary.items() if key not in ("maps", "reliability")}
+    nlp.meta[META_KEY] = {**nlp.meta.get(META_KEY, {}), component: meta}
+    save(nlp, output)
+    msg.good(f"{output}: calibrated")
+    if report is not None:
+        write_report(report, summary)
+        msg.good(f"{report}: calibration.json, reliability.svg, reliability.png")
+
+
+# Input
+
+
+def make_options(objective: str, maps: bool, target: Optional[float], coverage: Optional[float]) -> "Options":
+    """The options of the command; a wrong one ends the program with exit code 1."""
+    from ..evaluation.calibration import OBJECTIVES, Options
+
+    inside = "a number between 0 and 1"
+    for name, value, holds, expected in (
+        ("objective", objective, objective in OBJECTIVES, " or ".join(OBJECTIVES)),
+        ("target-precision", target, target is None or 0 < target <= 1, inside),
+        ("coverage", coverage, coverage is None or 0 < coverage < 1, inside),
+    ):
+        if not holds:
+            msg.fail(Errors.CT304.format(name=name, met=value, expected=expected), exits=1)
+    return Options(objective, maps, target, coverage)
+
+
+def load_pipeline(model: str, component: str) -> "Language":
+    """The pipeline with a component that can be calibrated; without, the program ends."""
+    from spacy.util import load_model
+
+    try:
+        nlp = load_model(model)
+    except OSError as error:
+        msg.fail(Errors.CT513.format(path=model, reason=error), exits=1)
+        raise typer.Exit(1) from error
+    known = [name for name, pipe in nlp.pipeline if hasattr(pipe, "chains")]
+    if component not in known:
+        msg.fail(Errors.CT509.format(name=component, known=", ".join(known) or "there is none"), exits=1)
+    return nlp
+
+
+def check_output(output: Path, model: Optional[Path], *, force: bool) -> None:
+    """End the program where a folder must not be replaced."""
+    problem, remedy = "", "Name another folder."
+    if output.exists() and not output.is_dir():
+        problem = "is a file"
+    elif output.is_dir() and any(output.iterdir()) and not (output / "meta.json").is_file():
+        problem = "is not empty and no pipeline"
+    elif model is not None and output.resolve() == Path(model).resolve() and not force:
+        problem, remedy = "is the model itself", "Name another folder, or replace it with --force."
+    if problem:
+        msg.fail(Errors.CT508.format(path=output, problem=problem, remedy=remedy), exits=1)
+
+
+def read_examples(path: Path, nlp: "Language") -> List["Example"]:
+    """The documents of a file or folder in any format; errors in the data are listed and end the program."""
+    from ..data.corpus import create_corpus_v1
+    from ..data.records import DataError
+
+    try:
+        return list(create_corpus_v1(path)(nlp))
+    except DataError as error:
+        opt.show_problems(error.problems)
+        msg.fail(count(sum(problem.is_error for problem in error.problems), "error"), exits=1)
+        raise typer.Exit(1) from error
+
+
+def check_texts(nlp: "Language", path: Path, examples: List["Example"], *, force: bool) -> int:
+    """RETURNS (int): How many documents have a text that the pipeline was trained on; more than 0 only with `force`."""
+    from ..training.fingerprint import META_KEY as TRAINED
+    from ..training.fingerprint import hash_text
+
+    if TRAINED not in nlp.meta:
+        msg.warn(Warnings.CW501.format(path=path))
+    known = set(nlp.meta.get(TRAINED, ()))
+    n = sum(hash_text(eg.reference.text) in known for eg in examples)
+    if n and not force:
+        msg.fail(Errors.CT507.format(n=n, total=len(examples), path=path), exits=1)
+    if n:
+        msg.warn(Warnings.CW500.format(n=n, total=len(examples), path=path))
+    return n
+
+
+def make_sample_of(nlp: "Language", name: str, examples: List["Example"]) -> "Sample":
+    """Score the documents with the components up to and with `name`, and compare the best paths with the annotation.
+
+    What earlier components have set as entities is not taken into account. Documents of the same text belong together.
+    """
+    from spacy.training import Example
+    from spacy.util import minibatch
+
+    from ..components.token_chains import gold_masks
+    from ..crf import Chains
+    from ..evaluation.calibration import make_sample
+
+    ner: Any = nlp.get_pipe(name)
+    grammar, k = ner.grammar, len(ner.grammar.tags)
+    emissions, masks, groups = [], [], []
+    ends = np.zeros(k), np.zeros((k, k)), np.zeros(k)
+    numbers: Dict[str, int] = {}
+    with nlp.select_pipes(disable=nlp.pipe_names[nlp.pipe_names.index(name) :]):
+        for batch in minibatch(examples, size=nlp.batch_size):  # type: ignore[no-untyped-call]
+            docs = list(nlp.pipe([eg.predicted for eg in batch]))
+            chains, found = ner.chains(docs)
+            emissions.extend(chains.emissions)
+            ends = chains.start, chains.transition, chains.end
+            for eg, doc, of_doc in zip(batch, docs, found, strict=True):
+                gold = ner.loss.read(Example(doc, eg.reference), grammar)
+                masks.extend(gold_masks(grammar, gold.spans, gold.missing, of_doc, gold.open_tags))
+                number = numbers.setdefault(eg.reference.text, len(numbers))
+                groups.extend([number] * len(of_doc.tokens))
+    return make_sample(Chains(emissions, *ends), grammar, masks, np.array(groups, dtype=np.intp))
+
+
+def check_labels(result: "Fit") -> None:
+    """End the program where a config would not give back the settings of a label."""
+    from thinc.api import Config
+
+    thresholds = [label for label, each in result.thresholds.items() if each.threshold is not None]
+    bad = []
+    for label in sorted({*thresholds, *result.maps}):
+        settings: Dict[str, Any] = {"thresholds": {label: 0.5} if label in thresholds else {}}
+        settings["score_maps"] = {label: {"x": [0.0], "y": [0.5]}} if label in result.maps else {}
+        try:
+            holds = Config().from_str(Config({"c": settings}).to_str()) == {"c": settings}
+        except ValueError:
+            holds = False
+        bad += [] if holds else [repr(label)]
+    if bad:
+        options = " or ".join([*["--target-precision"][: len(thresholds)], *["--maps"][: len(result.maps)]])
+        msg.fail(Errors.CT512.format(labels=", ".join(bad), options=options), exits=1)
+
+
+# What was found
+
+
+def summarize(sample: "Sample", options: "Options", result: "Fit", held: Optional["Held"]) -> Dict[str, Any]:
+    """What was fitted, and what it does; see `write_report` for the schema. No number is nan: it is None instead."""
+    from ..evaluation.calibration import Fit, figures, reliability_table
+
+    hits, labels, n_gold = sample.hits, np.array(sample.labels, dtype=object), sample.n_gold
+    scores = {"before": Fit().probs(sample), "after": result.reports(sample, result.probs(sample))}
+    if held is not None:
+        scores["cross_validated"] = held.scores
+    thresholds = {}
+    for label, each in result.thresholds.items():
+        thresholds[label] = each._asdict()
+        if held is not None:
+            kept = held.kept & (labels == label)
+            right, n = int(hits[kept].sum()), n_gold[label]
+            ratios = {"precision": right / max(1, kept.sum()) if kept.any() else math.nan}
+            thresholds[label]["cross_validated"] = {**ratios, "recall": right / n if n else math.nan}
+    covering = None
+    if result.coverage_threshold is not None:
+        entities, is_set = sum(n_gold.values()), result.coverage_threshold >= LEAST
+        spans = result.count_spans(sample, result.coverage_threshold) / entities if is_set else None
+        covering = {
+            "target": options.coverage,
+            "threshold": result.coverage_threshold,
+            "is_set": is_set,
+            "spans_per_entity": spans,
+            "cross_validated": None if held is None else held.covered.mean(),
+        }
+    summary = {
+        "entities": sum(n_gold.values()),
+        "found": len(hits),
+        "labels_without_data": [label for label, n in n_gold.items() if not n],
+        "objective": options.objective,
+        "temperature": result.temperature,
+        "temperatures_cross_validated": [] if held is None else held.temperatures,
+        "figures": {name: figures(each, hits) for name, each in scores.items()},
+        "maps": dict(result.maps),
+        "target_precision": options.target,
+        "thresholds": thresholds,
+        "coverage": covering,
+        "reliability": {
+            name: [each._asdict() for each in reliability_table(values, hits)] for name, values in scores.items()
+        },
+    }
+    cleaned: Dict[str, Any] = _plain(summary)
+    return cleaned
+
+
+def _plain(value: Any) -> Any:
+    """Numbers of Python, None for nan."""
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def show(summary: Dict[str, Any], path: Path) -> None:
+    """Print a summary."""
+    from ..evaluation.calibration import HIGHEST, LOWEST
+
+    t, folds = summary["temperature"], summary["temperatures_cross_validated"]
+    if summary["labels_without_data"]:
+        msg.warn(Warnings.CW504.format(path=path, labels=", ".join(summary["labels_without_data"])))
+    if summary["unknown_labels"]:
+        labels = ", ".join(summary["unknown_labels"])
+        msg.warn(Warnings.CW505.format(path=path, labels=labels, name=summary["component"]))
+    if summary["left_out"]:
+        msg.warn(Warnings.CW506.format(n=summary["left_out"], path=path))
+    if not folds:
+        msg.warn(Warnings.CW502.format(path=path))
+    if not LOWEST * 1.01 < t < HIGHEST / 1.01:
+        msg.warn(Warnings.CW503.format(t=t, path=path))
+    entities = "entity" if summary["entities"] == 1 else "entities"
+    counts = (
+        f"{count(summary['documents'], 'document')}, {summary['entities']:,} {entities}, {summary['found']:,} found"
+    )
+    msg.text(f"{summary['component']}: {counts}")
+    spread = f" ({min(folds):.3f} to {max(folds):.3f} in cross-validation)" if folds else ""
+    msg.text(f"Temperature {t:.3f}{spread}, by {summary['objective']}; score maps: {len(summary['maps'])}")
+    columns = list(summary["figures"])
+    rows = [[title, *(_digits(summary["figures"][name][key], 4) for name in columns)] for key, title in FIGURES.items()]
+    header = ["entities found", *(name.replace("_", "-") for name in columns)]
+    msg.table(rows, header=header, divider=True, aligns=["l", *("r" for _ in columns)])
+    msg.text(CAPTION)
+    if summary["thresholds"]:
+        _show_thresholds(summary)
+    covering = summary["coverage"]
+    if covering is not None:
+        if not covering["is_set"]:
+            msg.warn(Warnings.CW509.format(threshold=covering["threshold"]))
+        measured = f"{_percent(covering['cross_validated'])} in cross-validation"
+        stored = (
+            "" if not covering["is_set"] else f"; {covering['spans_per_entity']:.2f} spans above it for each entity"
+        )
+        msg.text(
+            f"Coverage {_percent(covering['target'])}: threshold {covering['threshold']:.4g}, {measured}{stored}. It "
+            "holds on average, for texts like these"
+        )
+
+
+def _show_thresholds(summary: Dict[str, Any]) -> None:
+    rows = []
+    for label, each in summary["thresholds"].items():
+        folds = each.get("cross_validated", {})
+        shown = each["note"] if each["threshold"] is None else _digits(each["threshold"], 4)
+        shares = (f"{_percent(each[f'{key}_before'])} → {_percent(each[key])}" for key in ("precision", "recall"))
+        held = (_percent(folds.get(key)) for key in ("precision", "recall"))
+        rows.append([label, shown, f"{each['n']:,}", *shares, *held])
+    target = _percent(summary["target_precision"])
+    header = [f"for {target} precision", "threshold", "found", "precision", "recall", "P cross-val.", "R cross-val."]
+    msg.table(rows, header=header, divider=True, aligns=["l", *("r" for _ in header[1:])])
+
+
+def _digits(value: Optional[float], digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _percent(value: Optional[float]) -> str:
+    return "-" if value is None else f"{100 * value:.3g}%"
+
+
+# Output
+
+
+def configure(nlp: "Language", name: str, result: "Fit", summary: Dict[str, Any]) -> None:
+    """Change the settings of the component, in the config and where it works. Earlier score maps go, for they belong to
+    another temperature; thresholds and `alternatives` stay unless new ones were asked for."""
+    from dataclasses import replace
+
+    ner: Any = nlp.get_pipe(name)
+    config = nlp.get_pipe_config(name)
+    settings: Dict[str, Any] = {"temperature": result.temperature, "score_maps": dict(result.maps)}
+    if result.thresholds:
+        found = {label: each.threshold for label, each in result.thresholds.items()}
+        settings["thresholds"] = {label: least for label, least in found.items() if least is not None}
+    elif any([ner.cfg["threshold"], *ner.decoding.thresholds.values()]):
+        msg.warn(Warnings.CW507.format(name=name))
+    if summary["coverage"] is not None and summary["coverage"]["is_set"]:
+        settings["alternatives"] = result.coverage_threshold
+    if ner.decoding.decode != "viterbi":
+        msg.warn(Warnings.CW508.format(name=name, decode=ner.decoding.decode))
+    config.update(settings)
+    ner.decoding = replace(ner.decoding, **settings)
+
+
+def save(nlp: "Language", path: Path) -> None:
+    """Write a pipeline under another name first, so that a folder is replaced by a whole one, or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished, old = path.with_name(path.name + ".tmp"), path.with_name(path.name + ".old")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    nlp.to_disk(unfinished)
+    if path.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        path.rename(old)
+    unfinished.rename(path)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def write_report(folder: Path, summary: Dict[str, Any]) -> None:
+    """Write calibration.json, reliability.svg and reliability.png.
+
+    calibration.json has: component, version (of the plugin), date (UTC), data (name of the file), documents (with
+    annotation), entities (gold), found (on the best path), left_out (gold entities that are not on tokens),
+    training_texts (documents that the model has seen), labels_without_data, unknown_labels, objective, temperature,
+    temperatures_cross_validated;
+    `figures`: before, after, cross_validated, each with ece, ece_adaptive, brier, log_loss; `maps`: label to x and y;
+    target_precision; `thresholds`: label to threshold, n, note, precision_before, precision, recall_before, recall, and
+    cross_validated with precision and recall; `coverage`: null, or target, threshold, is_set (whether it became
+    `alternatives`), spans_per_entity, cross_validated; `reliability`: like `figures`, each 15 bins with low, high, n,
+    mean_prob, share_right. What cannot be computed is null.
+    """
+    import srsly
+
+    folder.mkdir(parents=True, exist_ok=True)
+    srsly.write_json(folder / "calibration.json", summary)
+    figure = draw(summary)
+    figure.savefig(folder / "reliability.svg", metadata={"Date": None})
+    figure.savefig(folder / "reliability.png", dpi=150)
+
+
+def draw(summary: Dict[str, Any]) -> Any:
+    """RETURNS (matplotlib.figure.Figure): The share that is right by the probability, and how often each is given."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 6), layout="constrained")
+    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    top.plot([0, 1], [0, 1], color="0.7", linestyle="--", linewidth=1, label="as it should be")
+    last = "cross_validated" if "cross_validated" in summary["reliability"] else "after"
+    for name, color, marker in (("before", "#c0392b", "o"), (last, "#1f618d", "s")):
+        bins = [each for each in summary["reliability"][name] if each["n"]]
+        error = summary["figures"][name]["ece"]
+        title = f"{name.replace('_', '-')} (ECE {_digits(error, 3)})"
+        x, y = [each["mean_prob"] for each in bins], [each["share_right"] for each in bins]
+        top.plot(x, y, color=color, marker=marker, markersize=5, label=title)
+        edges = [*(each["low"] for each in summary["reliability"][name]), 1.0]
+        bottom.stairs([each["n"] for each in summary["reliability"][name]], edges, color=color)
+    top.set(ylabel="share that is right", ylim=(-0.02, 1.02), xlim=(0, 1))
+    top.set_title(f"{summary['component']} on {summary['data']}: {summary['found']:,} entities found")
+    top.legend(loc="upper left", frameon=False)
+    bottom.set(xlabel="probability", ylabel="entities found")
+    return figure
