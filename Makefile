@@ -26,14 +26,15 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --constraint constraints.txt --editable ".[demo,dev]"
 	@touch $@
 
-demo: $(STAMP)  ## convert, train, evaluate, package and try the joint pipeline on the corpus in assets/
+demo: $(STAMP)  ## convert, train, calibrate, evaluate, package and try the joint pipeline on the corpus in assets/
 	@start=$$(date +%s) && \
 	$(BIN)/python -m spacy project run all . --vars.gpu_id $(GPU) && \
 	seconds=$$(( $$(date +%s) - start )) && \
 	echo && \
 	echo "Done in $$(( seconds / 60 )) min $$(( seconds % 60 )) s." && \
-	echo "  trained pipeline   training/joint/model-best" && \
+	echo "  trained pipeline   training/joint/calibrated" && \
 	echo "  scores             metrics/joint.json" && \
+	echo "  calibration        metrics/joint_calibration" && \
 	echo "  wheel              $$(ls packages/*/dist/*.whl | tail -n 1)" && \
 	echo "A step that has nothing new to do is skipped the next time; make clean forgets all of them."
 

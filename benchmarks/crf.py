@@ -13,8 +13,8 @@ padding, so at the peers' best). A time is the median of repetitions of at least
 pytorch-crf runs everywhere, the other peers where a call takes less than 0.3 s and 2 GB; the rest is recorded as
 skipped. Flair is left out: its CRF cannot be had without all of Flair, and is pytorch-crf's algorithm.
 
-The peers run in the environment of `accuracy.py`, which is made at the first run if they are not in this one. The
-result is `results/crf.json`; about eight minutes.
+The peers run in the environment of `accuracy.py`, made at the first run if they are not in this one. The result is
+`results/crf.json`; it takes about eight minutes.
 """
 
 import argparse
@@ -23,7 +23,6 @@ import importlib
 import importlib.util
 import json
 import os
-import statistics
 import subprocess
 import sys
 import time
@@ -31,7 +30,10 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
+from statistics import median
+from timeit import timeit
 from typing import Any
 
 import numpy as np
@@ -39,7 +41,7 @@ import torch
 from accuracy import PEERS, claim, make_peers
 from systems.common import environment
 
-import spacy_ctxtag
+from spacy_ctxtag import __version__
 from spacy_ctxtag.crf import Chains, nll, posterior, viterbi
 from spacy_ctxtag.tags import Grammar
 
@@ -48,16 +50,14 @@ RESULT = HERE / "results" / "crf.json"
 WORKER = "CTXTAG_CRF_WORKER"  # set in the process that measures
 OPERATIONS = ("loss", "decode", "marginals")
 SIZES = {"B": (1, 32, 128), "T": (16, 64, 512), "K": (9, 37, 73)}  # K: 2, 9 and 18 labels in BILUO
+QUICK = {"B": (1, 4), "T": (16,), "K": (9,)}
+ALONG = {"T": (64, 128, 256, 512, 1024), "B": (16, 32, 64, 128, 256)}  # how the cost grows; else B=32 T=64 K=37
 GRIDS = {"mixed": ("single", "mixed"), "equal": ("single", "equal")}  # one sequence has no lengths to mix
-BOUNDS = {
-    "loss": {"at_least": 8.0, "aim": 20.0},
-    "decode": {"at_least": 3.0, "aim": 10.0},
-    "marginals": {"at_least": 1.0},
-}
+BOUNDS = {"loss": (8.0, 20.0), "decode": (3.0, 10.0), "marginals": (1.0, None)}  # over pytorch-crf: at least, aim
 TOLERANCE = 1e-9
 REPETITIONS, ENOUGH = 5, 0.05  # of at least so many seconds
 PATIENCE, ROOM = 0.3, 2e9  # seconds of a call, and bytes, beyond which peers other than pytorch-crf are skipped
-MAX_LOAD = 0.5
+MAX_LOAD, MAX_COPIES = 0.5, 30.0
 STOP = -1e5  # what torch-struct takes for minus infinity
 
 
@@ -70,9 +70,8 @@ class Cell:
     T: int
     K: int
 
-    @property
-    def name(self) -> str:
-        return f"{self.lengths:7} B={self.B:<4} T={self.T:<5} K={self.K:<3}"
+
+LARGE = Cell("equal", 32, 512, 37)  # whose memory is measured
 
 
 class Problem:
@@ -91,25 +90,20 @@ class Problem:
         self.transition = random.normal(size=(k, k)).astype(np.float32)  # (K, K) [from, to]
 
     def score(self, path: Any, b: int) -> float:
-        """The score of a path of sequence b, in float64."""
+        """The score of a path of sequence b."""
         tags = np.asarray(path)[: self.lengths[b]]  # (T,)
-        values = [
-            self.emissions[b, np.arange(len(tags)), tags],
-            self.start[tags[:1]],
-            self.transition[tags[:-1], tags[1:]],
-            self.end[tags[-1:]],
-        ]
-        return float(np.concatenate(values).astype(np.float64).sum())
+        emissions, moves = self.emissions[b, np.arange(len(tags)), tags], self.transition[tags[:-1], tags[1:]]
+        return float(np.concatenate([emissions, moves, self.start[tags[:1]], self.end[tags[-1:]]]).sum(dtype="float64"))
 
 
-# The systems. `loss` returns the losses (B,) and the gradients of their sum for emissions, start, transition and end,
-# `decode` B paths and `marginals` B × (T, K), padded or not. What a library offers only in private is called there.
+# The systems. `loss` returns losses (B,) and the gradients of their sum for emissions, start, transition and end,
+# `decode` B paths, `marginals` B × (T, K). Peers' arrays are padded. What a library offers only in private is called.
 
 
 class Ours:
     """spacy_ctxtag.crf. Chains of the float32 scores are made in every call, as the `crf` layer does."""
 
-    title, package = "spacy-ctxtag", ""
+    title = "spacy-ctxtag"
 
     def __init__(self, problem: Problem, dtype: str):
         allowed = [np.ones(shape, np.bool_) for shape in ((problem.cell.K,), problem.transition.shape)]
@@ -138,7 +132,6 @@ class Ours:
 class Peer:
     """What the torch peers share: tensors, and the gradient."""
 
-    title, package, module = "", "", ""
     time_first = False  # whether it wants (T, B, K)
 
     def __init__(self, problem: Problem, dtype: str):
@@ -146,11 +139,10 @@ class Peer:
             return torch.from_numpy(np.ascontiguousarray(array.swapaxes(0, 1) if self.time_first else array))
 
         self.emissions = layout(problem.emissions.astype(dtype)).requires_grad_()
-        self.gold, self.mask = layout(problem.gold), layout(problem.mask)
-        moves = (torch.from_numpy(m.astype(dtype)) for m in (problem.start, problem.transition, problem.end))
-        self.moves = [torch.nn.Parameter(m) for m in moves]
-        self.lengths = torch.from_numpy(problem.lengths)
-        self.build(importlib.import_module(self.module), problem)
+        self.gold, self.mask, self.lengths = layout(problem.gold), layout(problem.mask), problem.lengths
+        moves = (problem.start, problem.transition, problem.end)
+        self.moves = [torch.nn.Parameter(torch.from_numpy(m.astype(dtype))) for m in moves]
+        self.build(importlib.import_module(self.module), problem.cell.K)
 
     @classmethod
     def needs(cls, cell: Cell) -> float:
@@ -173,10 +165,10 @@ class Peer:
 
 
 class PytorchCRF(Peer):
-    title, package, module, time_first = "pytorch-crf", "pytorch-crf", "torchcrf", True
+    title, module, time_first = "pytorch-crf", "torchcrf", True
 
-    def build(self, library: Any, problem: Problem) -> None:
-        self.crf = library.CRF(problem.cell.K)
+    def build(self, library: Any, k: int) -> None:
+        self.crf = library.CRF(k)
         self.crf.start_transitions, self.crf.transitions, self.crf.end_transitions = self.moves
 
     def losses(self) -> Any:
@@ -191,10 +183,10 @@ class PytorchCRF(Peer):
 
 
 class TorchCRF(Peer):
-    title, package, module = "TorchCRF", "TorchCRF", "TorchCRF"
+    title, module = "TorchCRF", "TorchCRF"
 
-    def build(self, library: Any, problem: Problem) -> None:
-        self.crf = library.CRF(problem.cell.K, use_gpu=False)
+    def build(self, library: Any, k: int) -> None:
+        self.crf = library.CRF(k, use_gpu=False)
         self.crf.start_trans, self.crf.trans_matrix, self.crf.end_trans = self.moves
 
     def losses(self) -> Any:
@@ -214,17 +206,16 @@ class TorchStruct(Peer):
     Its own conversions between tags and moves loop over tokens; here they are done with tensors, which is faster.
     """
 
-    title, package, module = "torch-struct", "torch-struct", "torch_struct"
+    title, module = "torch-struct", "torch_struct"
 
     @classmethod
     def needs(cls, cell: Cell) -> float:
         return 2 * 4.0 * cell.B * cell.T / 2 * cell.K**3  # its scan multiplies (K, K) by (K, K) in log space
 
-    def build(self, library: Any, problem: Problem) -> None:
-        b, t = problem.gold.shape
-        self.library, self.steps = library, torch.arange(t)
-        self.is_last = (self.steps == self.lengths[:, None] - 1)[:, :, None, None]  # (B, T, 1, 1)
-        self.last = self.gold[torch.arange(b), self.lengths - 1]  # (B,)
+    def build(self, library: Any, k: int) -> None:
+        self.library, self.until = library, torch.from_numpy(self.lengths)  # (B,)
+        self.is_last = (torch.arange(self.gold.shape[1]) == self.until[:, None] - 1)[:, :, None, None]  # (B, T, 1, 1)
+        self.last = self.gold[torch.arange(len(self.gold)), self.until - 1]  # (B,)
 
     def distribution(self) -> Any:
         start, transition, end = self.moves
@@ -234,7 +225,7 @@ class TorchStruct(Peer):
         edges = torch.where(self.is_last, stop, onward)
         first = (start + self.emissions[:, 0])[:, None, None, :]  # (B, 1, 1, K)
         edges = torch.cat([edges[:, :1] + first, edges[:, 1:]], dim=1)
-        return self.library.LinearChainCRF(edges, lengths=self.lengths + 1)
+        return self.library.LinearChainCRF(edges, lengths=self.until + 1)
 
     def losses(self) -> Any:
         start, transition, end = self.moves
@@ -247,53 +238,43 @@ class TorchStruct(Peer):
         return self.distribution().partition
 
     def decode(self) -> Any:
-        with torch.no_grad():
-            distribution = self.distribution()
-        return distribution.argmax.sum(2).argmax(2)  # (B, T), from (B, T, K, K) [to, from]
+        return torch.no_grad()(self.distribution)().argmax.sum(2).argmax(2)  # (B, T), from (B, T, K, K) [to, from]
 
     def marginals(self) -> Any:
-        with torch.no_grad():
-            distribution = self.distribution()
-        return distribution.marginals.sum(2).detach()  # (B, T, K)
+        return torch.no_grad()(self.distribution)().marginals.sum(2).detach()  # (B, T, K)
 
 
 RIVALS = (PytorchCRF, TorchStruct, TorchCRF)
 SYSTEMS = {system.title: system for system in (Ours, *RIVALS)}
 
 
-# Equality
-
-
 def difference(got: Any, expected: Any) -> float:
     """The largest difference, relative to the value expected where that is above 1."""
-    a, b = (
-        np.asarray(each.detach() if isinstance(each, torch.Tensor) else each, np.float64) for each in (got, expected)
-    )
+    plain = (each.detach() if isinstance(each, torch.Tensor) else each for each in (got, expected))
+    a, b = (np.asarray(each, np.float64) for each in plain)
     return float((np.abs(a - b) / np.maximum(1.0, np.abs(b))).max(initial=0.0))
 
 
 def compare(ours: Any, peer: Any, problem: Problem) -> float:
-    """The largest difference between all that two systems compute for a problem."""
-    lengths = problem.lengths.tolist()
-    mine, other = ours.loss(), peer.loss()
-    worst = [difference(other[i], mine[i]) for i in (0, 2, 3, 4)]
-    for got, expected in ((other[1], mine[1]), (peer.marginals(), ours.marginals())):
-        worst += [difference(got[b][:n], expected[b]) for b, n in enumerate(lengths)]
-    best = [[problem.score(path, b) for b, path in enumerate(each.decode())] for each in (peer, ours)]
-    return max(*worst, difference(*best))
+    """The largest difference between all that two systems compute for a problem; of paths, their scores count."""
+    (losses, emissions, *moves), (peer_losses, peer_emissions, *peer_moves) = ours.loss(), peer.loss()
+    pairs = [(peer_losses, losses), *zip(peer_moves, moves, strict=True)]
+    for got, expected in ((peer_emissions, emissions), (peer.marginals(), ours.marginals())):
+        pairs += [(got[b][: len(each)], each) for b, each in enumerate(expected)]
+    pairs.append(tuple([problem.score(path, b) for b, path in enumerate(each.decode())] for each in (peer, ours)))
+    return max(difference(*pair) for pair in pairs)
 
 
 def check(sizes: dict[str, tuple[int, ...]], rivals: tuple[type[Peer], ...]) -> dict[str, float]:
     """Compare in float64, 4 sequences at a time. RETURNS: the largest difference by peer. RAISES: above 1e-9."""
     worst = {}
     for rival in rivals:
-        cells = [Cell(lengths, 4, t, k) for lengths in ("equal", "mixed") for t in sizes["T"] for k in sizes["K"]]
+        cells = [Cell(lengths, 4, *size) for lengths in ("equal", "mixed") for size in product(sizes["T"], sizes["K"])]
         problems = [Problem(cell) for cell in cells if rival.needs(cell) <= ROOM / 2]  # float64 takes twice the room
-        found = [compare(Ours(p, "float64"), rival(p, "float64"), p) for p in problems]
-        worst[rival.title] = max(found)
+        worst[rival.title] = max(compare(Ours(p, "float64"), rival(p, "float64"), p) for p in problems)
+        print(f"{rival.title:14} differs by {worst[rival.title]:.1e} in {len(problems)} batches", flush=True)
         if not worst[rival.title] <= TOLERANCE:
-            raise SystemExit(f"{rival.title} and spacy-ctxtag differ by {worst[rival.title]:.2g}: nothing was timed")
-        print(f"{rival.title:14} equal to {worst[rival.title]:.1e} in {len(problems)} batches", flush=True)
+            raise SystemExit(f"That is above {TOLERANCE}: nothing was timed")
     return worst
 
 
@@ -301,22 +282,19 @@ def check(sizes: dict[str, tuple[int, ...]], rivals: tuple[type[Peer], ...]) -> 
 
 
 def seconds(call: Callable[[], Any], loops: int) -> float:
-    """Seconds of a call, mean of so many in a row."""
-    began = time.perf_counter()
-    for _ in range(loops):
-        call()
-    return (time.perf_counter() - began) / loops
+    """Seconds of a call, the mean of so many in a row."""
+    return timeit(call, number=loops) / loops
 
 
 def race(calls: dict[str, Callable[[], Any]], limits: dict[str, float]) -> dict[str, Any]:
     """Time calls turn about. RETURNS: `seconds` of each repetition and `loops` of each, by name; `skipped`: why."""
     loops, skipped = {}, {}
     for name, call in calls.items():
-        first = seconds(call, 1)  # warms up, too
-        if first > limits.get(name, np.inf) and (first := seconds(call, 1)) > limits[name]:
-            skipped[name] = f"a call takes {first:.2g} s"
+        took = seconds(call, 1)  # warms up, too
+        took = took if took > 1 else seconds(call, 1)
+        if took > limits.get(name, np.inf):
+            skipped[name] = f"a call takes {took:.2g} s"
         else:
-            took = seconds(call, 1) if first < 10 * ENOUGH else first
             loops[name] = max(1, int(np.ceil(1.1 * ENOUGH / took)))
     times: dict[str, list[float]] = {name: [] for name in loops}
     for _ in range(REPETITIONS):
@@ -333,74 +311,44 @@ def measure(cell: Cell, rivals: tuple[type[Peer], ...]) -> Iterator[dict[str, An
     systems = [system(problem, "float32") for system in (Ours, *fits)]
     limits = {rival.title: PATIENCE for rival in fits if rival is not PytorchCRF}
     for operation in OPERATIONS:
-        gc.collect()
-        gc.disable()
-        try:
-            result = race({system.title: getattr(system, operation) for system in systems}, limits)
-        finally:
-            gc.enable()
+        gc.collect()  # it is off in timeit
+        result = race({system.title: getattr(system, operation) for system in systems}, limits)
         yield {**asdict(cell), "operation": operation, **result, "skipped": {**skipped, **result["skipped"]}}
 
 
 def grid(sizes: dict[str, tuple[int, ...]]) -> list[Cell]:
-    return [
-        Cell(lengths, b, t, k)
-        for lengths in ("single", "mixed", "equal")
-        for b in sizes["B"]
-        if (b == 1) == (lengths == "single")
-        for t in sizes["T"]
-        for k in sizes["K"]
-    ]
+    """RETURNS: All sizes, with all lengths that B sequences can have."""
+    cells = (Cell(lengths, *size) for lengths in ("single", "mixed", "equal") for size in product(*sizes.values()))
+    return [cell for cell in cells if (cell.B == 1) == (cell.lengths == "single")]
 
 
 def ratios(raw: list[dict[str, Any]], lengths: str, operation: str, peer: str) -> list[float]:
-    """How many times as long the peer takes, in every cell of a grid that it ran in."""
-    return [
-        statistics.median(row["seconds"][peer]) / statistics.median(row["seconds"][Ours.title])
-        for row in raw
-        if row["lengths"] in GRIDS[lengths] and row["operation"] == operation and peer in row["seconds"]
-    ]
+    """How many times as long as ours the peer takes, in every cell of a grid that it ran in."""
+    rows = [row["seconds"] for row in raw if row["lengths"] in GRIDS[lengths] and row["operation"] == operation]
+    return [median(times[peer]) / median(times[Ours.title]) for times in rows if peer in times]
 
 
 def line(row: dict[str, Any]) -> str:
     """A row of the table: ours in ms, each peer in ms and as a multiple of ours."""
-    ours = statistics.median(row["seconds"][Ours.title])
-    cells = [f"{1e3 * ours:10.3f}"]
+    ours, cells = median(row["seconds"][Ours.title]), ""
     for rival in RIVALS:
-        times = row["seconds"].get(rival.title)
-        cells.append(f"{1e3 * (took := statistics.median(times)):12.3f}{took / ours:8.1f}×" if times else f"{'–':>21}")
-    return f"{Cell(row['lengths'], row['B'], row['T'], row['K']).name}  {row['operation']:10}{''.join(cells)}"
+        took = median(row["seconds"].get(rival.title, [np.nan]))
+        cells += f"{1e3 * took:12.3f}{took / ours:8.1f}×" if took > 0 else f"{'–':>21}"
+    sizes = "".join(f"{name}={row[name]:<5}" for name in SIZES)
+    return f"{row['lengths']:8}{sizes}{row['operation']:10}{1e3 * ours:10.3f}{cells}"
 
 
-# Growth with T and B
-
-
-def growth(sizes: dict[str, tuple[int, ...]], fixed: dict[str, int]) -> list[dict[str, Any]]:
-    """Time ours along one size, the others fixed. RETURNS: a result for each operation, with the slope in logs."""
-    results = []
-    for axis, values in sizes.items():
-        cells = [Cell("equal", **{**fixed, axis: value}) for value in values]
-        rows = [row for cell in cells for row in measure(cell, ())]
-        for operation in OPERATIONS:
-            found = [row["seconds"][Ours.title] for row in rows if row["operation"] == operation]
-            medians = [statistics.median(times) for times in found]
-            slope = float(np.polyfit(np.log(values), np.log(medians), 1)[0])
-            tokens = [cell.B * cell.T for cell in cells]
-            results.append(
-                {
-                    "along": axis,
-                    "fixed": {name: value for name, value in fixed.items() if name != axis},
-                    "operation": operation,
-                    "values": list(values),
-                    "seconds": found,
-                    "microseconds_per_token": [round(1e6 * m / n, 4) for m, n in zip(medians, tokens, strict=True)],
-                    "exponent": round(slope, 4),
-                }
-            )
-    return results
-
-
-# Memory
+def growth(axis: str, values: tuple[int, ...]) -> Iterator[dict[str, Any]]:
+    """Time ours along one size. YIELDS: a result for each operation; the exponent is the slope of logs."""
+    cells = [Cell("equal", **{"B": 32, "T": 64, "K": 37, axis: value}) for value in values]
+    rows = [row for cell in cells for row in measure(cell, ())]
+    for operation in OPERATIONS:
+        found = [row for row in rows if row["operation"] == operation]
+        medians = [median(row["seconds"][Ours.title]) for row in found]
+        costs = [round(1e6 * took / (cell.B * cell.T), 4) for took, cell in zip(medians, cells, strict=True)]
+        exponent = round(float(np.polyfit(np.log(values), np.log(medians), 1)[0]), 4)
+        about = {"along": axis, "operation": operation, "exponent": exponent}
+        yield {**about, "values": values, "microseconds_per_token": costs, "raw": found}
 
 
 def peak() -> int:
@@ -422,60 +370,38 @@ def peak_growth(title: str, cell: Cell) -> int:
     return peak() - before
 
 
-def memory(cell: Cell) -> dict[str, Any]:
-    """Run `peak_growth` in processes of their own, three for each system that has the room."""
-    results = {}
-    fixed = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}  # glibc gives back what is freed
+def memory(cell: Cell) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Run `peak_growth` in processes of their own. YIELDS: each system, and three results or why there are none."""
+    env = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}  # glibc gives all back
     for title, system in SYSTEMS.items():
-        if issubclass(system, Peer) and system.needs(cell) > ROOM:
-            results[title] = {"skipped": f"about {system.needs(cell) / 1e9:.1f} GB"}
+        if system is not Ours and system.needs(cell) > ROOM:
+            yield title, {"skipped": f"about {system.needs(cell) / 1e9:.1f} GB"}
             continue
         task = json.dumps([title, asdict(cell)])
-        command = [sys.executable, __file__, "--memory-of", task]
-        done = [subprocess.run(command, env={**os.environ, **fixed}, check=True, capture_output=True) for _ in range(3)]
-        found = [int(each.stdout) for each in done]
-        copies = statistics.median(found) / (cell.B * cell.T * cell.K * 4)
-        results[title] = {"bytes": found, "float32_copies": round(copies, 2), "float64_copies": round(copies / 2, 2)}
-    return results
+        command = [sys.executable, __file__, "--threads", str(torch.get_num_threads()), "--memory-of", task]
+        found = [int(subprocess.run(command, env=env, check=True, capture_output=True).stdout) for _ in range(3)]
+        copies = median(found) / (cell.B * cell.T * cell.K * 4)  # of the emissions
+        yield title, {"bytes": found, "float32_copies": round(copies, 2), "float64_copies": round(copies / 2, 2)}
 
 
-# The record
-
-
-def claims(
-    raw: list[dict[str, Any]], worst: dict[str, float], sizes: list[dict[str, Any]], room: dict[str, Any]
-) -> Iterator[dict[str, Any]]:
+def claims(result: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """What may be quoted. The headline is NAME-over-pytorch-crf: the median over the grid of mixed lengths."""
-    for operation in OPERATIONS:
-        bounds = dict(BOUNDS[operation])
-        aim = {"aim": bounds.pop("aim")} if "aim" in bounds else {}
-        for lengths, suffix in (("mixed", ""), ("equal", ".equal-lengths")):
-            for rival in RIVALS:
-                found = ratios(raw, lengths, operation, rival.title)
-                of_rival, also = (bounds, aim) if rival is PytorchCRF else ({"at_least": 1.0}, {})
-                name = f"{operation}-over-{rival.title}{suffix}"
-                yield {**claim(name, round(statistics.median(found), 3), **of_rival), **also, "cells": len(found)}
-                if rival is PytorchCRF:
-                    yield claim(f"{name}.least", round(min(found), 3), at_least=1.0)
-    for peer, found in worst.items():
-        yield claim(f"difference.{peer}", found, at_most=TOLERANCE)
-    for row in sizes:
+    for (operation, (bound, aim)), lengths, rival in product(BOUNDS.items(), GRIDS, RIVALS):
+        found = ratios(result["raw"], lengths, operation, rival.title)
+        name = f"{operation}-over-{rival.title}{'' if lengths == 'mixed' else '.equal-lengths'}"
+        value, cells = round(median(found), 3), {"cells": len(found)}
+        if rival is PytorchCRF:
+            yield claim(name, value, at_least=bound) | cells | ({"aim": aim} if aim else {})
+            yield claim(f"{name}.least", round(min(found), 3), at_least=1.0)
+        else:
+            yield claim(name, value, at_least=1.0) | cells
+    for peer, largest in result["differences"].items():
+        yield claim(f"difference.{peer}", largest, at_most=TOLERANCE)
+    for row in result["growth"]:
         yield claim(f"{row['operation']}.exponent-of-{row['along']}", row["exponent"], at_most=1.1)
-    ours = room[Ours.title]
-    yield claim("memory.float64-copies", ours["float64_copies"], at_most=30.0)
-    ratio = room[PytorchCRF.title]["float32_copies"] / ours["float32_copies"]
-    yield claim("memory-over-pytorch-crf", round(ratio, 3), at_least=1.0)
-
-
-def libraries() -> dict[str, str]:
-    """The versions of what is compared. RAISES: if one is missing, or hides behind another."""
-    for rival, method in ((PytorchCRF, "decode"), (TorchCRF, "viterbi_decode")):
-        if not hasattr(importlib.import_module(rival.module).CRF, method):
-            raise SystemExit(
-                f"The package that `import {rival.module}` finds is not {rival.package}: torchcrf and TorchCRF cannot "
-                "both be installed where file names differ by case only. Use a case-sensitive file system."
-            )
-    return {rival.package: version(rival.package) for rival in RIVALS} | {"spacy-ctxtag": spacy_ctxtag.__version__}
+    ours, peer = (result["memory"]["systems"][title] for title in (Ours.title, PytorchCRF.title))
+    yield claim("memory.float64-copies", ours["float64_copies"], at_most=MAX_COPIES)
+    yield claim("memory-over-pytorch-crf", round(peer["float32_copies"] / ours["float32_copies"], 3), at_least=1.0)
 
 
 # The command line
@@ -498,14 +424,58 @@ def run_with_peers(options: argparse.Namespace) -> int:
     if any(importlib.util.find_spec(rival.module) is None for rival in RIVALS):
         python = options.peer_python.absolute()
         make_peers(python)
-        test = "; ".join(f"import {rival.module}" for rival in RIVALS)
-        if subprocess.run([python, "-W", "ignore", "-c", test], check=False, capture_output=True).returncode:
-            print(f"Peers are missing: {python} -m pip install -r benchmarks/requirements-peers.txt", file=sys.stderr)
-            return 1
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # read when NumPy and torch are imported
+    names = "import torch_struct, torchcrf, TorchCRF; torchcrf.CRF.decode; TorchCRF.CRF.viterbi_decode"
+    if subprocess.run([python, "-W", "ignore", "-c", names], check=False, capture_output=True).returncode:
+        print(f"Peers are missing: {python} -m pip install -r benchmarks/requirements-peers.txt", file=sys.stderr)
+        print("(torchcrf and TorchCRF need a file system that tells upper from lower case)", file=sys.stderr)
+        return 1
+    threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # read when NumPy and torch are imported
     path = os.pathsep.join(filter(None, [str(HERE.parent), os.environ.get("PYTHONPATH")]))
-    env = {**os.environ, **dict.fromkeys(names, str(options.threads)), "PYTHONPATH": path, WORKER: "1"}
+    env = {**os.environ, **dict.fromkeys(threads, str(options.threads)), "PYTHONPATH": path, WORKER: "1"}
     return subprocess.run([python, *sys.argv], env=env, check=False).returncode
+
+
+def report(options: argparse.Namespace, before: dict[str, Any]) -> dict[str, Any] | None:
+    """Measure, and print what is measured. RETURNS: what `results/crf.json` holds; None for a quick run."""
+    began = time.perf_counter()
+    sizes = QUICK if options.quick else SIZES
+    differences = check(sizes, RIVALS)
+    print(f"\n{options.threads} threads; milliseconds, and how many times ours")
+    print(f"{'':27}{Ours.title:>22}" + "".join(f"{rival.title:>21}" for rival in RIVALS))
+    raw, along, room = [], [], {}
+    cells = [cell for cell in grid(sizes) if not (options.quick and cell.lengths == "equal")]
+    for row in (row for cell in cells for row in measure(cell, RIVALS)):
+        raw.append(row)
+        print(line(row), flush=True)
+    if options.quick:
+        return None
+    print("\nOurs, microseconds per token")
+    for row in (row for axis, values in ALONG.items() for row in growth(axis, values)):
+        along.append(row)
+        costs = zip(row["values"], row["microseconds_per_token"], strict=True)
+        steps = "".join(f"{row['along']}={value:<6}{cost:<9.3f}" for value, cost in costs)
+        print(f"{row['operation']:10} {steps} exponent {row['exponent']:.3f}", flush=True)
+    print("\nMemory of a loss and its gradient: MiB, and copies of the emissions")
+    for title, found in memory(LARGE):
+        room[title] = found
+        figures = f"{median(found['bytes']) / 2**20:8.1f}" if "bytes" in found else found["skipped"]
+        print(f"{title:14} {figures}  " + "  ".join(f"{name} {found[name]}" for name in found if "copies" in name))
+    result = {
+        **{name: before[name] for name in ("date", "machine", "load_average")},
+        "load_average_after": environment()["load_average"],
+        "force_load": options.force_load,
+        "versions": {**before["versions"], **{r.title: version(r.title) for r in RIVALS}, Ours.title: __version__},
+        "threads": options.threads,
+        "unit": "seconds of a call, by repetition; claims about time: median over a grid of peer / ours",
+        "headline": "mixed lengths, uniform on 1..T; with all lengths T: .equal-lengths",
+        "dtype": "float32 scores come in; peers compute in float32, ours in float64",
+        "wall_seconds": round(time.perf_counter() - began),
+        "differences": differences,
+        "raw": raw,
+        "growth": along,
+        "memory": {**asdict(LARGE), "systems": room},
+    }
+    return result | {"claims": list(claims(result))}
 
 
 def main() -> None:
@@ -518,71 +488,18 @@ def main() -> None:
         title, cell = json.loads(options.memory_of)
         print(peak_growth(title, Cell(**cell)))
         return
-    before, began = environment(), time.perf_counter()
+    before = environment()
     if before["load_average"][0] > MAX_LOAD and not (options.quick or options.force_load):
         raise SystemExit(
-            f"The load average is {before['load_average'][0]}, above {MAX_LOAD}: times would not be worth keeping. "
-            "Wait until the machine is idle, or give --force-load."
+            f"The load average is {before['load_average'][0]}: wait until it is idle, or give --force-load"
         )
-    versions = {**before["versions"], **libraries()}
-    sizes = {"B": (1, 4), "T": (16,), "K": (9,)} if options.quick else SIZES
-    worst = check(sizes, RIVALS)
-    columns = f"{Ours.title:>14}" + "".join(f"{rival.title:>21}" for rival in RIVALS)
-    print(f"\n{options.threads} threads; ms, and how many times ours\n{'':36}{columns}")
-    raw = []
-    cells = [cell for cell in grid(sizes) if not options.quick or cell.lengths != "equal"]
-    for row in (row for cell in cells for row in measure(cell, RIVALS)):
-        raw.append(row)
-        print(line(row), flush=True)
-    if options.quick:
+    if (result := report(options, before)) is None:
         return
-    along = growth({"T": (64, 128, 256, 512, 1024), "B": (16, 32, 64, 128, 256)}, {"B": 32, "T": 64, "K": 37})
-    print("\nOurs, microseconds per token")
-    for row in along:
-        sizes_and_costs = zip(row["values"], row["microseconds_per_token"], strict=True)
-        costs = "".join(f"{row['along']}={value:<5}{cost:7.3f}   " for value, cost in sizes_and_costs)
-        print(f"{row['operation']:10} {costs} exponent {row['exponent']:.3f}")
-    largest = Cell("equal", 32, 512, 37)
-    room = memory(largest)
-    print(f"\nMemory of a loss and its gradient, {largest.name}: peak growth")
-    for title, found in room.items():
-        figures = (
-            "skipped"
-            if "bytes" not in found
-            else (
-                f"{statistics.median(found['bytes']) / 2**20:8.1f} MiB = emissions × {found['float32_copies']:.1f} in float32, "
-                f"× {found['float64_copies']:.1f} in float64"
-            )
-        )
-        print(f"{title:14} {figures}")
-    found_claims = list(claims(raw, worst, along, room))
-    print(
-        "\n"
-        + "\n".join(
-            f"{c['claim']:44} {c['value']:10.4g}  {'' if c['holds'] else 'does not hold'}" for c in found_claims
-        )
-    )
-    after = environment()
-    record = {
-        "date": before["date"],
-        "machine": before["machine"],
-        "load_average": before["load_average"],
-        "load_average_after": after["load_average"],
-        "force_load": options.force_load,
-        "versions": versions,
-        "threads": options.threads,
-        "unit": "seconds of a call, by repetition; claims are medians over a grid of peer / ours",
-        "headline": "mixed lengths, uniform on 1..T; all lengths T as .equal-lengths",
-        "dtype": "float32 scores in; peers compute in float32, ours in float64",
-        "wall_seconds": round(time.perf_counter() - began),
-        "raw": raw,
-        "growth": along,
-        "memory": {**asdict(largest), "systems": room},
-        "claims": found_claims,
-    }
+    for each in result["claims"]:
+        print(f"{each['claim']:44} {each['value']:10.4g}{'' if each['holds'] else '   does not hold'}")
     RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(record, indent=1) + "\n", encoding="utf8")
-    print(f"\nWrote {RESULT} after {record['wall_seconds']} s")
+    RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf8")
+    print(f"\nWrote {RESULT} after {result['wall_seconds']} s")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ Everything is fitted on all of DATA. What it does to new texts is told by cross-
 of the documents, measured on the other fifth. What is fitted are settings of the component in the config; weights stay.
 """
 
+import json
 import math
 import shutil
 from datetime import datetime, timezone
@@ -34,10 +35,10 @@ FIGURES = {
     "brier": "Brier score",
     "log_loss": "log-loss (nats)",
 }
-CAPTION = (
-    "before: as trained. after: fitted and measured on all documents, so a little too good. cross-validated: 5 times "
-    "fitted on 4/5 of the documents and measured on the others; expect this on new texts."
-)
+CAPTION = """before: as trained
+after: fitted and measured on all documents, so a little too good"""
+CAPTION_HELD = """
+cross-validated: {n} times fitted on {rest}/{n} of the documents, measured on the others; expect this on new texts"""
 
 
 @app.command("calibrate", no_args_is_help=True)
@@ -323,7 +324,7 @@ def show(summary: Dict[str, Any], path: Path) -> None:
     rows = [[title, *(_digits(summary["figures"][name][key], 4) for name in columns)] for key, title in FIGURES.items()]
     header = ["entities found", *(name.replace("_", "-") for name in columns)]
     msg.table(rows, header=header, divider=True, aligns=["l", *("r" for _ in columns)])
-    msg.text(CAPTION)
+    msg.text(CAPTION + (CAPTION_HELD.format(n=len(folds), rest=len(folds) - 1) if folds else ""))
     if summary["thresholds"]:
         _show_thresholds(summary)
     covering = summary["coverage"]
@@ -411,10 +412,9 @@ def write_report(folder: Path, summary: Dict[str, Any]) -> None:
     `alternatives`), spans_per_entity, cross_validated; `reliability`: like `figures`, each 15 bins with low, high, n,
     mean_prob, share_right. What cannot be computed is null.
     """
-    import srsly
-
     folder.mkdir(parents=True, exist_ok=True)
-    srsly.write_json(folder / "calibration.json", summary)
+    text = json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False)  # srsly would round
+    (folder / "calibration.json").write_text(text + "\n", encoding="utf8")
     figure = draw(summary)
     figure.savefig(folder / "reliability.svg", metadata={"Date": None})
     figure.savefig(folder / "reliability.png", dpi=150)
@@ -433,11 +433,12 @@ def draw(summary: Dict[str, Any]) -> Any:
         error = summary["figures"][name]["ece"]
         title = f"{name.replace('_', '-')} (ECE {_digits(error, 3)})"
         x, y = [each["mean_prob"] for each in bins], [each["share_right"] for each in bins]
-        top.plot(x, y, color=color, marker=marker, markersize=5, label=title)
+        top.plot(x, y, color=color, linewidth=0.7, marker=marker, markersize=2, label=title)
+        top.scatter(x, y, [300 * each["n"] / summary["found"] for each in bins], color=color, marker=marker)
         edges = [*(each["low"] for each in summary["reliability"][name]), 1.0]
         bottom.stairs([each["n"] for each in summary["reliability"][name]], edges, color=color)
-    top.set(ylabel="share that is right", ylim=(-0.02, 1.02), xlim=(0, 1))
+    top.set(ylabel="share that is right", ylim=(-0.03, 1.03), xlim=(-0.03, 1.03))
     top.set_title(f"{summary['component']} on {summary['data']}: {summary['found']:,} entities found")
-    top.legend(loc="upper left", frameon=False)
+    top.legend(loc="best", frameon=False)
     bottom.set(xlabel="probability", ylabel="entities found")
     return figure

@@ -15,7 +15,7 @@ from ..tags import Grammar
 from .chains import Chains, Mask, as_masks, build_lattice, prune
 from .scaled import sum_product
 
-# Rounding costs 1e-15 / STEP, cutting off the third derivative STEP² / 6 of it: both near 1e-10 here.
+# Rounding costs about 1e-15 / STEP, cutting the series off STEP² / 6 of the third derivative: both below 1e-9 here.
 STEP = 1e-5
 
 
@@ -24,8 +24,8 @@ def entity_ratio_loss(
 ) -> Tuple[float, Chains]:
     """Compute how far the expected share of tokens in entities is from what it should be, over the whole batch.
 
-    The gradient costs two passes more, and only where it is not 0. It is good to 1e-9 while scores stay below 1e5 (ε
-    is lost in larger ones) and the tags of hundreds of tokens do not depend on one.
+    The gradient costs two passes more, and none where it is 0. Against enumeration it is good to 1e-9, with scores up
+    to 1e3; in a sequence of T tokens that all depend on one, to (STEP · T)² / 48 (5e-7 for 500).
 
     chains (Chains): B sequences of any lengths, 0 included.
     grammar (Grammar): The K tags and their moves.

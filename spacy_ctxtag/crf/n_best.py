@@ -64,7 +64,7 @@ def n_best(
         now, slot = slice(offsets[t], offsets[t + 1]), slot[: active[t]]
         paths[now] = np.take_along_axis(tags[now], slot, axis=1)
         slot = np.take_along_axis(onward[now], slot, axis=1)
-    found = np.zeros((len(lattice.lengths), k))  # (B,) with those of no tokens
+    found = np.zeros((len(lattice.lengths), k))  # (B, k), those of no tokens too
     found[:, 1:] = -np.inf
     found[lattice.rows] = top - deficit
     return [

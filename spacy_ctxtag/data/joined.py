@@ -4,7 +4,7 @@ A label that a corpus was not annotated with is unknown there, not absent: its D
 they were annotated with, and `ctx_ner` sums over all the others outside of the entities (`components.ner_loss`).
 """
 
-from typing import Callable, Dict, Iterable, Iterator, List
+from typing import Any, Callable, Dict, Iterable, Iterator, List
 
 from spacy.language import Language
 from spacy.training import Example
@@ -15,13 +15,13 @@ ANNOTATED_LABELS = "ctx_annotated_labels"  # the key in user_data of a reference
 
 
 def create_joined_corpora_v1(
-    corpora: Dict[str, Callable[[Language], Iterable[Example]]], labels: Dict[str, List[str]]
+    corpora: Dict[str, Any], labels: Dict[str, List[str]]
 ) -> Callable[[Language], Iterator[Example]]:
     """Make the reader `spacy-ctxtag.JoinedCorpora.v1`.
 
-    corpora (Dict[str, Callable]): Any corpus readers, by names of your choice; read one after the other.
-    labels (Dict[str, List[str]]): For each corpus by its name, all entity labels that it was annotated with, those without
-        a single entity included. A corpus that is not named is annotated with all labels.
+    corpora (Dict[str, Any]): Any corpus readers, by names of your choice; read one after the other.
+    labels (Dict[str, List[str]]): For each corpus by its name, all entity labels that it was annotated with, those
+        without a single entity included. A corpus that is not named is annotated with all labels.
     RETURNS (Callable[[Language], Iterator[Example]]): The reader.
     RAISES (ValueError): Labels for a corpus that is not there (CT304). When read: an entity of a label that is not
         among those of its corpus (CT375).

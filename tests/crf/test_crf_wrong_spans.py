@@ -214,6 +214,7 @@ def test_sequence_without_a_path_is_named_and_others_are_not_looked_at():
     chains = random_chains(np.random.default_rng(0), grammar, [3, 3, 3])
     blocked = np.ones((3, 3), bool)
     blocked[1] = False
+    chains.emissions[1][:] = np.nan
     assert wrong_span_nll(chains, grammar, [(0, 0, 1, 0)], [None, None, blocked])[0] > 0
     with pytest.raises(ValueError, match="Sequence 2 has no admissible path: no tag is possible at token 1"):
         wrong_span_nll(chains, grammar, [(0, 0, 1, 0), (2, 0, 1, 0)], [None, None, blocked])

@@ -285,8 +285,15 @@ def test_precision_thresholds_equal_hand_computed_values() -> None:
         for target in (0.5, 0.6, 0.8, 0.9, 1.0)
     }
     assert found[0.5] == found[0.6] == LabelThreshold(0.0, 0.6, 0.6, 0.75, 0.75, 10)
-    assert found[0.8] == LabelThreshold(0.6, 0.6, pytest.approx(5 / 6), 0.75, 0.625, 10)
-    assert found[0.9] == found[1.0] == LabelThreshold(0.7, 0.6, 1.0, 0.75, 0.5, 10)
+    assert found[0.8] == LabelThreshold(pytest.approx(0.6 - 1e-4), 0.6, pytest.approx(5 / 6), 0.75, 0.625, 10)
+    assert found[0.9] == found[1.0] == LabelThreshold(pytest.approx(0.7 - 1e-4), 0.6, 1.0, 0.75, 0.5, 10)
+
+
+def test_precision_thresholds_part_scores_that_are_close() -> None:
+    probs = np.array([0.5 + 1e-9] * 10 + [0.5] * 10)
+    threshold = precision_thresholds(["A"] * 20, probs, np.arange(20) < 10, {"A": 10}, 0.9)["A"].threshold
+    assert threshold is not None
+    assert_array_equal(probs >= threshold, np.arange(20) < 10)
 
 
 def test_precision_thresholds_say_why_there_is_none() -> None:
@@ -304,8 +311,9 @@ def test_precision_thresholds_are_the_lowest_by_brute_force(pairs: list[tuple[fl
     probs, hits = (np.array(each) for each in columns(pairs))
     found = precision_thresholds(["A"] * len(pairs), probs, hits, {"A": len(pairs)}, target)["A"]
     reached = [t for t in (0.0, 0.1, 0.3, 0.6, 0.9) if (probs >= t).any() and hits[probs >= t].mean() >= target]
-    assert found.threshold == (reached[0] if reached else None)
+    assert (found.threshold is None) == (not reached)
     if found.threshold is not None:
+        assert_array_equal(probs >= found.threshold, probs >= reached[0])
         assert found.precision == pytest.approx(hits[probs >= found.threshold].mean())
         assert found.recall == pytest.approx(hits[probs >= found.threshold].sum() / len(pairs))
 
@@ -354,6 +362,22 @@ def test_make_sample_compares_paths_with_what_is_annotated() -> None:
     assert_array_equal(sample.hits, [True, False, False])
     assert sample.labels == ["per-son", "per-son", "Örtlichkeit"]
     assert sample.n_gold == {"per-son": 1, "Örtlichkeit": 2}
+
+
+@pytest.mark.parametrize("scheme", ["BIO", "BILUO"])
+def test_make_sample_gives_back_the_annotation_of_both_schemes(scheme: str) -> None:
+    grammar, rng = make_grammar(GRAMMAR.labels, scheme), np.random.default_rng(0)
+    k = len(grammar.tags)
+    emissions = [rng.normal(0, 2, (length, k)) for length in rng.integers(1, 30, 50)]
+    chains = Chains(emissions, np.zeros(k), np.zeros((k, k)), np.zeros(k))
+    gold = [tags_to_spans(grammar, path) for path in viterbi(chains, grammar)]
+    masks = [
+        constraint_mask(grammar, spans, np.zeros(len(each), dtype=bool))
+        for spans, each in zip(gold, emissions, strict=True)
+    ]
+    sample = make_sample(chains, grammar, masks, np.arange(50))
+    assert sample.gold == sample.found == gold
+    assert sample.hits.all()
 
 
 def test_make_sample_knows_labels_that_were_not_annotated() -> None:
