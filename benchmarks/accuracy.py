@@ -5,7 +5,8 @@
 DIR holds `wnut17/{train,dev,test}.tsv` and `wikigold/…` (word, tab, BIO tag; a blank line after each sentence) and
 `ud_ewt/{train,dev,test}.conllu`. The systems are in `systems/`, one a file. Every training is a process with a result
 file of its own in `work/`, so that what was cut off goes on where it stopped. When all are there, they are summed up in
-`results/accuracy.json`. The last epoch counts, no checkpoint is chosen, and test is scored once.
+`results/accuracy.json`. The last epoch counts, no checkpoint is chosen. Ours learns at its default rate everywhere;
+with `--tune` each peer gets, for each corpus, the rate that is best on dev after a whole training.
 
 The peers run in an environment of their own, which is made at the first run:
 
@@ -39,8 +40,8 @@ OURS = (
     "spacy_ctxtag/tags.py",
     *(f"spacy_ctxtag/{folder}" for folder in ("architectures", "components", "crf", "layers")),
 )
-GRID = (3e-5, 5e-5, 1e-4, 2e-4)  # what --tune tries first
-HIGHEST = 1.6e-3  # and the highest it may go on to
+GRID = {"wnut17": (5e-5, 1e-4), "wikigold": (1e-4, 2e-4), "ud_ewt": (4e-4, 8e-4)}  # what --tune tries first
+LIMITS = (2.5e-5, 1.6e-3)  # as long as the lowest or the highest rate is the best, it goes on, up to these
 
 
 @dataclass(frozen=True)
@@ -80,13 +81,13 @@ def key(run: Run) -> str:
     kind = SYSTEMS[run.system]
     paths = [ROOT / source for source in (f"benchmarks/systems/{kind.module}.py", *kind.sources)]
     code = [path for p in paths for path in (sorted(p.rglob("*.py")) if p.is_dir() else [p])]
-    texts = [run.file(split) for split in ("train", run.scored)]
+    texts = [run.file(split) for split in ("train", "test")]
     settings = json.dumps([HARNESS, {**asdict(run), "data": ""}])
     return hashlib.sha256(f"{settings} {digest(*code)} {digest(*texts)}".encode()).hexdigest()[:12]
 
 
 def result_file(run: Run, folder: Path) -> Path:
-    return folder / f"{run.corpus}-{run.system}-{run.seed}-{run.scored}-{key(run)}.json"
+    return folder / f"{run.corpus}-{run.system}-{run.seed}-{key(run)}.json"
 
 
 def execute(runs: list[Run], options: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
@@ -112,7 +113,7 @@ def execute(runs: list[Run], options: argparse.Namespace, folder: Path) -> list[
             return False
         scores = json.loads(file.read_text(encoding="utf8"))["scores"]
         done = sum(file.exists() for file in files)
-        line = "  ".join(f"{run.scored} {column} {headline(s):.2f}" for column, s in scores.items())
+        line = "  ".join(f"test {column} {headline(s):.2f}" for column, s in scores.items())
         print(f"[{done}/{len(runs)}] {run.name}: {line}", flush=True)
         return True
 
@@ -124,28 +125,30 @@ def execute(runs: list[Run], options: argparse.Namespace, folder: Path) -> list[
 
 
 def tune(options: argparse.Namespace, folder: Path) -> tuple[dict[tuple[str, str], float], list[dict[str, Any]]]:
-    """Try rates on dev, with the first seed: those of GRID, then twice the highest as long as the highest is the best.
+    """Try rates with the first seed: those of GRID, then half the lowest or twice the highest while that is the best on
+    dev.
 
     RETURNS: the best rate by corpus and system, and all scores.
     """
     pending = [
-        replace(run, lr=lr, scored="dev", limit=options.tune[run.corpus] or run.limit)
+        replace(run, lr=lr)
         for run in plan(options, {}, seeds=options.seeds[:1], systems=options.tune_systems)
         if run.corpus in options.tune
-        for lr in GRID
+        for lr in GRID[run.corpus]
     ]
     tried: dict[tuple[str, str], dict[float, Run]] = {}
     dev: dict[Run, float] = {}
     best: dict[tuple[str, str], float] = {}
     while pending:
         for run, result in zip(pending, execute(pending, options, folder), strict=True):
-            dev[run] = statistics.mean(headline(scores) for scores in result["scores"].values())
+            dev[run] = statistics.mean(headline(scores) for scores in result["dev"].values())
             tried.setdefault((run.corpus, run.system), {})[run.lr] = run
         best = {pair: max(rates, key=lambda lr: dev[rates[lr]]) for pair, rates in tried.items()}
         pending = [
-            replace(tried[pair][lr], lr=2 * lr)
+            replace(tried[pair][lr], lr=factor * lr)
             for pair, lr in best.items()
-            if lr == max(tried[pair]) and 2 * lr <= HIGHEST and not options.quick
+            for edge, factor in ((min, 0.5), (max, 2.0))
+            if lr == edge(tried[pair]) and LIMITS[0] <= factor * lr <= LIMITS[1] and not options.quick
         ]
     print("\nRates tried on dev")
     for pair, rates in tried.items():
@@ -315,14 +318,7 @@ def parse() -> argparse.Namespace:
     add("--epochs", nargs="+", type=pairs, default=[], metavar="CORPUS=N", help="instead of 4, 8 and 2")
     add("--batch-size", type=int, default=16, help="sentences per update (default: 16)")
     add("--lr", nargs="+", type=pairs, default=[], metavar="SYSTEM=RATE", help="peak rate of the encoder's weights")
-    add(
-        "--tune",
-        nargs="+",
-        type=pairs,
-        default=[],
-        metavar="CORPUS=N",
-        help="find the rate on dev; train on N (0: all)",
-    )
+    add("--tune", nargs="+", choices=CORPORA, default=[], help="corpora for which to find the rate on dev")
     add("--tune-systems", nargs="+", choices=SYSTEMS, default=["spacy_trf", "hf_linear"], help="whose rate")
     add("--curve", action="store_true", help="score dev after every epoch, too")
     add("--jobs", type=int, default=1, help="trainings at a time")
@@ -338,11 +334,9 @@ def parse() -> argparse.Namespace:
     options.peer_python = options.peer_python.absolute()
     options.epochs = {corpus: int(value) for corpus, value in options.epochs}
     options.lr = dict(options.lr)
-    options.tune = {corpus: int(value) for corpus, value in options.tune}
     options.limit = 0
     if options.quick:
         options.limit, options.seeds, options.epochs = 48, [0], dict.fromkeys(CORPORA, 1)
-        options.tune = dict.fromkeys(options.tune, 48)
     return options
 
 

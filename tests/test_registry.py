@@ -50,6 +50,7 @@ SNAPSHOT = [
     "spacy_misc: spacy-ctxtag.Backbone.v1",
     "spacy_misc: spacy-ctxtag.MiniLM.v1",
     "spacy_readers: spacy-ctxtag.Corpus.v1",
+    "spacy_readers: spacy-ctxtag.JoinedCorpora.v1",
     "spacy_scorers: spacy-ctxtag.ner_scorer.v1",
     "spacy_scorers: spacy-ctxtag.tagger_scorer.v1",
     "thinc_layers: spacy-ctxtag.CharCNN.v1",

@@ -48,7 +48,6 @@ class Run:
     batch_size: int
     lr: float
     data: str
-    scored: str = "test"  # or "dev"
     limit: int = 0  # read so many sentences of each file; 0: all
     curve: bool = False  # also score dev after every epoch
 
@@ -238,8 +237,7 @@ def main(build: Callable[[Run, list[Sentence]], System]) -> None:
     """Run the training that the file in the first argument describes; write its result to the second."""
     task, result = Path(sys.argv[1]), Path(sys.argv[2])
     run = Run(**json.loads(task.read_text(encoding="utf8")))
-    train, scored = run.read("train"), run.read(run.scored)
-    dev = run.read("dev") if run.curve else []
+    train, dev, test = (run.read(split) for split in ("train", "dev", "test"))
     before = environment()
     system = build(run, train)
 
@@ -258,10 +256,11 @@ def main(build: Callable[[Run, list[Sentence]], System]) -> None:
             line += f", dev {' '.join(f'{column} {headline(s):.2f}' for column, s in curve[-1].items())}"
         print(line, flush=True)
 
+    on_dev = score(dev, system.predict([sentence.words for sentence in dev]))
     began = time.perf_counter()
-    predicted = system.predict([sentence.words for sentence in scored])
+    predicted = system.predict([sentence.words for sentence in test])
     predicting = time.perf_counter() - began
-    words, scored_words = (sum(len(s.words) for s in sentences) for sentences in (train, scored))
+    words, test_words = (sum(len(s.words) for s in sentences) for sentences in (train, test))
     record = {
         "run": asdict(run),
         "settings": system.settings,
@@ -269,12 +268,13 @@ def main(build: Callable[[Run, list[Sentence]], System]) -> None:
         "environment": before,
         "load_average_after": environment()["load_average"],
         "threads": int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)),
-        "words": {"train": words, run.scored: scored_words},
+        "words": {"train": words, "test": test_words},
         "train_seconds": round(seconds, 1),
         "train_cpu_seconds": round(cpu_seconds, 1),  # of all threads: less at the mercy of what else runs
         "train_words_per_second": round(run.epochs * words / seconds),
-        "predict_words_per_second": round(scored_words / predicting),
-        "scores": score(scored, predicted),
+        "predict_words_per_second": round(test_words / predicting),
+        "dev": on_dev,
+        "scores": score(test, predicted),
         "curve": curve,
         "predictions": predicted,
     }

@@ -12,7 +12,7 @@ from thinc.api import Config, Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d, FloatsXd
 
 from ..types import TokenVectors
-from .ctx_pipe import CtxPipe
+from .ctx_pipe import UPSTREAM, CtxPipe
 
 DEFAULT_CONFIG = """
 [component]
@@ -92,10 +92,10 @@ class CtxEncoder(CtxPipe, Tok2Vec):
         TrainablePipe.model.__set__(self, model)
 
     def find_listeners(self, component: Any) -> None:
-        """Find the listeners of a component, and let it know whom to ask for vectors."""
+        """Find the listeners of a component, and let those of our own know whom to ask for vectors."""
         super().find_listeners(component)
-        if isinstance(component, CtxPipe) and any(node in self.listeners for node in component.model.walk()):
-            component.upstream = self
+        for listener in self.listener_map.get(component.name, ()) if isinstance(component, CtxPipe) else ():
+            setattr(listener, UPSTREAM, self)
 
     def use_params(self, params: Dict[Any, FloatsXd]) -> Iterator[None]:
         """Use other weights, such as averages, until the generator is resumed, as spaCy does it."""

@@ -221,7 +221,7 @@ class CtxNER(CtxPipe):
         doc (Doc): The Doc; it is changed. What others have set and does not overlap the span is kept.
         span (Span): The span.
         label (str): The label that it has; without one, its tokens are no part of any entity.
-        RETURNS (Doc): The same Doc. A later run of the component keeps the correction.
+        RETURNS (Doc): The same Doc. A later run of the component keeps the correction, if it respects entities.
         RAISES (ValueError): CT410 for a label that the component does not have, CT411 for a span of another Doc, CT412
             for a span that cannot be an entity.
         """
@@ -272,9 +272,9 @@ class CtxNER(CtxPipe):
     # Training
 
     def is_annotated(self, example: Example) -> bool:
-        """RETURNS (bool): Whether entities are annotated, or known to be absent, anywhere in the example."""
+        """RETURNS (bool): Whether entities are annotated, or known to be absent or wrong, anywhere in the example."""
         has_words = any(not token.is_space for token in example.predicted)
-        return has_words and example.reference.has_annotation("ENT_IOB")
+        return has_words and (example.reference.has_annotation("ENT_IOB") or bool(self.loss.wrong_spans(example)))
 
     def get_loss(self, examples: Iterable[Example], scores: Chains) -> Tuple[float, Chains]:
         """The negative log-likelihood of the annotation, summed over the examples, and further terms if the config asks

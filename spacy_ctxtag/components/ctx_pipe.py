@@ -18,14 +18,16 @@ from thinc.api import Model, Optimizer, set_dropout_rate
 from ..errors import Errors
 from ..layers.hf_shim import HFShim, weights_apart
 
+UPSTREAM = "ctx_upstream"  # the attribute of a listener, a node of a model, where a `ctx_encoder` sets itself
+
 
 class CtxPipe(TrainablePipe):
-    """A TrainablePipe whose encoder weights are files of their own, and whose stream loses only a failing document.
+    """A TrainablePipe whose encoder weights are files of their own, and whose stream loses only a failing document."""
 
-    upstream (Optional[Tok2Vec]): The `ctx_encoder` that the component listens to, which sets itself here.
-    """
-
-    upstream: Optional[Tok2Vec] = None
+    @property
+    def upstream(self) -> Optional[Tok2Vec]:
+        """RETURNS (Optional[Tok2Vec]): The `ctx_encoder` that the component listens to."""
+        return next((getattr(node, UPSTREAM) for node in self.model.walk() if hasattr(node, UPSTREAM)), None)
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
         """Apply the component to a stream of Docs, in order.
@@ -53,10 +55,11 @@ class CtxPipe(TrainablePipe):
         lacking = [doc for doc in docs if len(doc) and doc.tensor.shape[0] != len(doc)] if listeners else []
         if not lacking:
             return self.model.predict(docs)
-        if self.upstream is None:
+        upstream = self.upstream
+        if upstream is None:
             raise ValueError(Errors.CT408.format(name=self.name, upstream=listeners[0].upstream_name))
         before = [doc.tensor for doc in lacking]
-        self.upstream.set_annotations(lacking, self.upstream.predict(lacking))
+        upstream.set_annotations(lacking, upstream.predict(lacking))
         try:
             return self.model.predict(docs)
         finally:

@@ -86,7 +86,8 @@ class NERLoss:
         loss = (1.0 - self.label_smoothing) * float(losses.sum())
         gradient = _sum([(1.0 - self.label_smoothing, gradient)])
         if self.label_smoothing:
-            smoothing, d_smoothing = local_smoothing(chains)
+            known = [np.broadcast_to(~mask.all(axis=1, keepdims=True), mask.shape) for mask in masks]
+            smoothing, d_smoothing = local_smoothing(chains, known)
             loss += self.label_smoothing * float(smoothing.sum())
             gradient = _sum([(1.0, gradient), (self.label_smoothing, d_smoothing)])
         if wrong:
@@ -105,7 +106,7 @@ class NERLoss:
         ents, tags = example.get_aligned_ents_and_ner()
         missing = np.array([tag is None or tag == "-" for tag in tags], dtype=bool)
         spans = [(ent.start, ent.end, index[ent.label_]) for ent in ents if ent.label_ in index]
-        wrong = sorted({span for each in self._wrong_spans(example) for span in _with_labels(each, index)})
+        wrong = sorted({span for each in self.wrong_spans(example) for span in _with_labels(each, index)})
         both = set(spans) & set(wrong)
         if both:
             start, end, label = min(both)
@@ -121,7 +122,8 @@ class NERLoss:
             open_tags = is_open
         return Gold(spans, missing, wrong, open_tags)
 
-    def _wrong_spans(self, example: Example) -> List[Span]:
+    def wrong_spans(self, example: Example) -> List[Span]:
+        """RETURNS (List[Span]): Spans of the predicted Doc that the reference knows to be wrong."""
         if self.incorrect_spans_key is None or self.incorrect_spans_key not in example.reference.spans:
             return []
         group = list(example.reference.spans[self.incorrect_spans_key])

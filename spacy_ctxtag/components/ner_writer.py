@@ -7,7 +7,7 @@ from spacy.tokens import Doc, Span
 from ..tags import LabelSpan
 from .ner_decoder import Decoding, Entities
 from .presets import Presets
-from .span_scores import Scored, store_group, store_scores
+from .span_scores import Scored, drop_groups, store_group, store_scores
 
 ALTERNATIVES, BEST = "_alternatives", "_best_"  # behind the component's name: keys in doc.spans
 
@@ -30,8 +30,7 @@ def annotate(
     least = {label: how.thresholds.get(label, threshold) for label in labels}
     kept = [each for each in free if each.score >= least[each.span.label_]]
     doc.set_ents([each.span for each in [*fixed, *kept]], blocked=presets.blocked, default="outside")
-    for key in [key for key in doc.spans if key == name + ALTERNATIVES or key.startswith(name + BEST)]:
-        del doc.spans[key]  # an earlier run's
+    drop_groups(doc, name + ALTERNATIVES, name + BEST)  # an earlier run's
     known = [each for each in fixed if each.span.label_ in least]
     store_scores(doc, name, [*known, *kept], how.score_maps, how.temperature)
     if how.alternatives is not None:

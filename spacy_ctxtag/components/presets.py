@@ -43,7 +43,7 @@ def find_presets(doc: Doc, name: str) -> Presets:
     if not doc.has_annotation("ENT_IOB"):
         return NOTHING
     own = own_entities(doc, name)
-    entities = [ent for ent in doc.ents if (ent.start_char, ent.end_char, ent.label) not in own]
+    entities = [ent for ent in doc.ents if (ent.start_char, ent.end_char, ent.label_) not in own]
     iob, label = doc.to_array([ENT_IOB, ENT_TYPE]).reshape(-1, 2).T
     blocked = [doc[i : i + 1] for i in np.flatnonzero((iob == 3) & (label == 0)).tolist()]
     return Presets(entities, blocked)

@@ -126,10 +126,10 @@ def to_chain(spans: Sequence[LabelSpan], tokens: Ints, words: Ints) -> Tuple[Lis
 def locate(span: LabelSpan, doc: Doc, chains: DocChains) -> Optional[Tuple[int, LabelSpan]]:
     """Find the chain of a span of a Doc.
 
-    RETURNS (Optional[Tuple]): The chain's index, and the span there; None for a span that crosses chains, or begins or
-        ends with white space, so that it cannot be an entity.
+    RETURNS (Optional[Tuple]): The chain's index, and the span there; None for a span that crosses chains, is empty, or
+        begins or ends with white space, so that it cannot be an entity.
     """
-    if doc[span[0]].is_space or doc[span[1] - 1].is_space:
+    if span[0] == span[1] or doc[span[0]].is_space or doc[span[1] - 1].is_space:
         return None
     for i, tokens in enumerate(chains.tokens):
         inside, _ = to_chain([span], tokens, chains.words)

@@ -4,7 +4,7 @@ A label that a corpus was not annotated with is unknown there, not absent: its D
 they were annotated with, and `ctx_ner` sums over all the others outside of the entities (`components.ner_loss`).
 """
 
-from typing import Any, Callable, Dict, Iterable, Iterator, List
+from typing import Any, Callable, Dict, Iterator, List
 
 from spacy.language import Language
 from spacy.training import Example

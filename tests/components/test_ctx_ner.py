@@ -11,7 +11,7 @@ import pytest
 import spacy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pipelines import ENTITY_LABELS, PERSON, PLACE, encoder, entities, head, make_examples, make_pipeline, weights
+from pipelines import ENTITY_LABELS, PERSON, PLACE, encoder, entities, head, make_examples, weights
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
@@ -34,23 +34,6 @@ def nlp(trained: dict[str, Path]) -> Language:
 def fresh(trained: dict[str, Path]) -> Language:
     """A trained ctx_ner that a test may change."""
     return spacy.load(trained["ctx_ner"])
-
-
-@pytest.fixture(scope="module")
-def untrained(tiny_backbone: str) -> dict[str, Language]:
-    """By the scheme: a ctx_ner whose scores are random, so that all tags and moves are likely."""
-    pipelines = {}
-    for scheme in ("BIO", "BILUO"):
-        nlp = make_pipeline(["ctx_ner"], tiny_backbone, scheme=scheme)
-        nlp.initialize(lambda nlp=nlp: make_examples(nlp))
-        rng = np.random.default_rng(0)
-        for name in ("start", "transition", "end"):
-            crf = nlp.get_pipe("ctx_ner").model.get_ref("crf")
-            crf.set_param(name, rng.normal(0, 0.1, crf.get_param(name).shape).astype("float32"))
-        output = nlp.get_pipe("ctx_ner").model.get_ref("output_layer")
-        output.set_param("W", 2 * output.get_param("W"))
-        pipelines[scheme] = nlp
-    return pipelines
 
 
 def span_scores(doc: Doc) -> list[float]:
