@@ -75,8 +75,8 @@ class Errors(metaclass=_WithCodes):
         "again with `nlp.to_disk`, or reinstall its package."
     )
     CT407 = (
-        "{name!r}: {text!r} is annotated as {label}, and as no {label} in doc.spans[{key!r}]. Take one of the two out of "
-        "the reference."
+        "{name!r}: {text!r} is annotated as {label}, and as no {label} in doc.spans[{key!r}]. Take one of the two out "
+        "of the reference."
     )
     CT408 = (
         "{name!r} listens to {upstream!r}, which has not run on this Doc, and cannot be asked. Put it back into the "
@@ -267,8 +267,8 @@ class Errors(metaclass=_WithCodes):
     CT373 = "The inputs hold no document."
     CT374 = "The corpus has no path. Set it in the config, e.g. with --paths.train corpus/train.spacy."
     CT375 = (
-        "Corpus {corpus!r} holds {text!r} as {label}, which is not among the labels that it is said to be annotated with: "
-        "{labels}. Add the label, or correct the annotation."
+        "Corpus {corpus!r} holds {text!r} as {label}, which is not among the labels that it is said to be annotated "
+        "with: {labels}. Add the label, or correct the annotation."
     )
     CT380 = "The document has no annotation at all. Annotate it, or leave it out."
     CT381 = "The document holds no text. Leave it out."
