@@ -57,7 +57,7 @@ BOUNDS = {"loss": (8.0, 20.0), "decode": (3.0, 10.0), "marginals": (1.0, None)} 
 TOLERANCE = 1e-9
 REPETITIONS, ENOUGH = 5, 0.05  # of at least so many seconds
 PATIENCE, ROOM = 0.3, 2e9  # seconds of a call, and bytes, beyond which peers other than pytorch-crf are skipped
-MAX_LOAD, MAX_COPIES = 0.5, 30.0
+MAX_LOAD, MAX_COPIES, MAX_EXPONENT = 0.5, 20.0, 1.2
 STOP = -1e5  # what torch-struct takes for minus infinity
 
 
@@ -210,7 +210,7 @@ class TorchStruct(Peer):
 
     @classmethod
     def needs(cls, cell: Cell) -> float:
-        return 2 * 4.0 * cell.B * cell.T / 2 * cell.K**3  # its scan multiplies (K, K) by (K, K) in log space
+        return 4 * 4.0 * cell.B * cell.T / 2 * cell.K**3  # its scan multiplies (K, K) by (K, K) in log space
 
     def build(self, library: Any, k: int) -> None:
         self.library, self.until = library, torch.from_numpy(self.lengths)  # (B,)
@@ -262,7 +262,7 @@ def compare(ours: Any, peer: Any, problem: Problem) -> float:
     for got, expected in ((peer_emissions, emissions), (peer.marginals(), ours.marginals())):
         pairs += [(got[b][: len(each)], each) for b, each in enumerate(expected)]
     pairs.append(tuple([problem.score(path, b) for b, path in enumerate(each.decode())] for each in (peer, ours)))
-    return max(difference(*pair) for pair in pairs)
+    return float(np.max([difference(*pair) for pair in pairs]))  # NaN stays NaN
 
 
 def check(sizes: dict[str, tuple[int, ...]], rivals: tuple[type[Peer], ...]) -> dict[str, float]:
@@ -271,14 +271,12 @@ def check(sizes: dict[str, tuple[int, ...]], rivals: tuple[type[Peer], ...]) -> 
     for rival in rivals:
         cells = [Cell(lengths, 4, *size) for lengths in ("equal", "mixed") for size in product(sizes["T"], sizes["K"])]
         problems = [Problem(cell) for cell in cells if rival.needs(cell) <= ROOM / 8]  # in float64, and quickly
-        worst[rival.title] = max(compare(Ours(p, "float64"), rival(p, "float64"), p) for p in problems)
+        found = [compare(Ours(problem, "float64"), rival(problem, "float64"), problem) for problem in problems]
+        worst[rival.title] = float(np.max(found))
         print(f"{rival.title:14} differs by {worst[rival.title]:.1e} in {len(problems)} batches", flush=True)
         if not worst[rival.title] <= TOLERANCE:
             raise SystemExit(f"That is above {TOLERANCE}: nothing was timed")
     return worst
-
-
-# Time
 
 
 def seconds(call: Callable[[], Any], loops: int) -> float:
@@ -398,13 +396,10 @@ def claims(result: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for peer, largest in result["differences"].items():
         yield claim(f"difference.{peer}", largest, at_most=TOLERANCE)
     for row in result["growth"]:
-        yield claim(f"{row['operation']}.exponent-of-{row['along']}", row["exponent"], at_most=1.1)
+        yield claim(f"{row['operation']}.exponent-of-{row['along']}", row["exponent"], at_most=MAX_EXPONENT)
     ours, peer = (result["memory"]["systems"][title] for title in (Ours.title, PytorchCRF.title))
     yield claim("memory.float64-copies", ours["float64_copies"], at_most=MAX_COPIES)
     yield claim("memory-over-pytorch-crf", round(peer["float32_copies"] / ours["float32_copies"], 3), at_least=1.0)
-
-
-# The command line
 
 
 def parse() -> argparse.Namespace:
@@ -490,9 +485,7 @@ def main() -> None:
         return
     before = environment()
     if before["load_average"][0] > MAX_LOAD and not (options.quick or options.force_load):
-        raise SystemExit(
-            f"The load average is {before['load_average'][0]}: wait until it is idle, or give --force-load"
-        )
+        raise SystemExit(f"The load average is {before['load_average'][0]}: wait, or give --force-load")
     if (result := report(options, before)) is None:
         return
     for each in result["claims"]:

@@ -47,6 +47,15 @@ def test_crf_benchmark_peer_agrees(crf: Any, name: str, lengths: str) -> None:
     assert crf.compare(*systems, problem) < crf.TOLERANCE
 
 
+def test_crf_benchmark_not_a_number_is_not_equal(crf: Any) -> None:
+    class Broken(crf.Ours):
+        def marginals(self) -> Any:
+            return [np.full(probs.shape, np.nan) for probs in super().marginals()]
+
+    problem = crf.Problem(crf.Cell("mixed", 3, 4, 5))
+    assert np.isnan(crf.compare(crf.Ours(problem, "float64"), Broken(problem, "float64"), problem))
+
+
 def test_crf_benchmark_problem_mixes_lengths_up_to_the_longest(crf: Any) -> None:
     problem = crf.Problem(crf.Cell("mixed", 8, 6, 4))
     assert problem.lengths.max() == 6
