@@ -132,6 +132,19 @@ def span_probs(analyses: dict[Analysis, float]) -> dict[Found, float]:
     return dict(probs)
 
 
+def write_tags(analysis: Analysis, doc: Doc, scheme: str) -> list[str]:
+    """RETURNS (list): The tags of an analysis; white space has "O"."""
+    tags = ["O"] * len(doc)
+    for start, end, label in analysis:
+        words = [i for i in range(start, end) if not doc[i].is_space]
+        letters = "B" + "I" * (len(words) - 1)
+        if scheme == "BILUO":
+            letters = "U" if len(words) == 1 else letters[:-1] + "L"
+        for i, letter in zip(words, letters, strict=True):
+            tags[i] = f"{letter}-{label}"
+    return tags
+
+
 def stored(doc: Doc, key: str = "ctx_ner", attr: str = "scores") -> dict[Found, float]:
     """RETURNS (dict): The spans of a group of a Doc, each with its score."""
     spans = [(span.start, span.end, span.label_) for span in doc.spans[key]]

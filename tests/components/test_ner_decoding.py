@@ -16,6 +16,7 @@ from spacy.tokens import Doc, Span
 from spacy_ctxtag.components.ner_decoder import Decoding
 
 Make = Callable[..., Language]
+TEXT = "Ada wrote to Charles in London and Frau Müller answered him in Hamburg today"
 CASES = {
     "plain": Case("Frau Müller answered Ada Hamburg"),
     "spaces": Case("_ Frau _ Müller answered Ada _ _"),
@@ -106,8 +107,7 @@ def test_decode_mbr_f_sets_the_spans_with_the_greatest_f(scheme: str, case: Case
 
 def test_decode_differs(with_settings: Make) -> None:
     settings = ({"decode": "viterbi"}, {"decode": "mbr"}, {"decode": "mbr", "mbr_cost": 0.1}, {"decode": "mbr_f"})
-    text = "Ada wrote to Charles in London and Frau Müller answered him in Hamburg today"
-    assert len({str(entities(with_settings("BILUO", **each)(text))) for each in settings}) == 4
+    assert len({str(entities(with_settings("BILUO", **each)(TEXT))) for each in settings}) == 4
 
 
 @pytest.mark.parametrize("decode", ["viterbi", "mbr", "mbr_f"])
@@ -184,14 +184,12 @@ def test_n_best_are_all_there_are_if_there_are_fewer(
 
 
 def test_thresholds_of_a_label_override_the_general_one(with_settings: Make) -> None:
-    text = "Ada wrote to Charles in London and Frau Müller answered him in Hamburg today"
-    free = stored(with_settings("BILUO")(text))
-    settings = {"threshold": 0.6, "thresholds": {PERSON: 0.3, THING: 0.9}}
-    doc = with_settings("BILUO", **settings)(text)
-    least = {PERSON: 0.3, THING: 0.9, PLACE: 0.6}
+    free = stored(with_settings("BILUO")(TEXT))
+    doc = with_settings("BILUO", threshold=0.5, thresholds={PERSON: 0.66, THING: 0.2})(TEXT)
+    least = {PERSON: 0.66, THING: 0.2, PLACE: 0.5}
     assert stored(doc) == {found: score for found, score in free.items() if score >= least[found[2]]}
     assert entities(doc) == sorted(stored(doc))
-    for label, other in ((PERSON, 0.6), (THING, 0.6), (PLACE, 0.3)):  # each of the three decides something
+    for label, other in ((PERSON, 0.5), (THING, 0.5), (PLACE, 0.2)):  # each of the three decides something
         low, high = sorted((least[label], other))
         assert any(low <= score < high for found, score in free.items() if found[2] == label)
 
@@ -203,15 +201,14 @@ def test_thresholds_keep_presets(with_settings: Make) -> None:
 
 
 def test_thresholds_turn_dropped_entities_into_alternatives(with_settings: Make) -> None:
-    text = "Ada wrote to Charles in London and Frau Müller answered him in Hamburg today"
-    free = stored(with_settings("BILUO")(text))
-    plain = with_settings("BILUO", alternatives=0.4)(text)
-    doc = with_settings("BILUO", threshold=0.7, alternatives=0.4)(text)
-    dropped = {found: score for found, score in free.items() if score < 0.7}
-    assert min(dropped.values()) < 0.4 < max(dropped.values())  # one of each
-    expected = {**stored(plain, "ctx_ner_alternatives"), **{f: score for f, score in dropped.items() if score >= 0.4}}
+    free = stored(with_settings("BILUO")(TEXT))
+    plain = with_settings("BILUO", alternatives=0.3)(TEXT)
+    doc = with_settings("BILUO", threshold=0.6, alternatives=0.3)(TEXT)
+    dropped = {found: score for found, score in free.items() if score < 0.6}
+    assert min(dropped.values()) < 0.3 < max(dropped.values())  # one of each
+    expected = {**stored(plain, "ctx_ner_alternatives"), **{f: score for f, score in dropped.items() if score >= 0.3}}
     assert stored(doc, "ctx_ner_alternatives") == expected
-    assert {found: score for found, score in free.items() if score >= 0.7} == stored(doc)
+    assert {found: score for found, score in free.items() if score >= 0.6} == stored(doc)
 
 
 # Reported scores
@@ -220,10 +217,9 @@ MAP = {"x": [0.2, 0.6], "y": [0.1, 0.9]}
 
 
 def test_score_maps_change_what_is_reported_only(with_settings: Make) -> None:
-    text = "Ada wrote to Charles in London and Frau Müller answered him in Hamburg today"
-    settings = {"alternatives": 0.05, "threshold": 0.4}
-    plain = with_settings("BILUO", **settings)(text)
-    doc = with_settings("BILUO", **settings, score_maps={PERSON: MAP})(text)
+    settings = {"alternatives": 0.05, "threshold": 0.2}
+    plain = with_settings("BILUO", **settings)(TEXT)
+    doc = with_settings("BILUO", **settings, score_maps={PERSON: MAP})(TEXT)
     assert entities(doc) == entities(plain)
     for key in ("ctx_ner", "ctx_ner_alternatives"):
         exact = stored(plain, key)
@@ -309,12 +305,11 @@ def test_load_score_map_of_a_label_wins(saved: Path) -> None:
 
 
 def test_load_decoding_settings_are_used(with_settings: Make, tmp_path: Path) -> None:
-    text = "Ada wrote to Charles in London and Frau Müller answered him in Hamburg today"
     with_settings("BILUO").to_disk(tmp_path)
     settings = {"decode": "mbr", "mbr_cost": 0.1, "temperature": 2.0, "alternatives": 0.1, "n_best": 3}
-    loaded = spacy.load(tmp_path, config={"components": {"ctx_ner": settings}})(text)
-    expected = with_settings("BILUO", **settings)(text)
-    assert entities(loaded) == entities(expected) != entities(with_settings("BILUO")(text))
+    loaded = spacy.load(tmp_path, config={"components": {"ctx_ner": settings}})(TEXT)
+    expected = with_settings("BILUO", **settings)(TEXT)
+    assert entities(loaded) == entities(expected) != entities(with_settings("BILUO")(TEXT))
     assert loaded._.ctx_scores == expected._.ctx_scores
     assert list(loaded.spans) == list(expected.spans)
 
