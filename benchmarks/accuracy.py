@@ -28,7 +28,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from systems.common import HARNESS, Run, digest, environment, headline
+from systems.common import HARNESS, Run, digest, environment, headline, write_result
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -353,9 +353,7 @@ def main() -> None:
     if options.quick or not complete:
         print(f"\n{RESULT.name} is written by a full run only: all corpora, all systems, at least two seeds")
         return
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(record(results, tried), indent=1) + "\n", encoding="utf8")
-    print(f"\nWrote {RESULT}")
+    write_result(RESULT, record(results, tried))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ are kept. `--models DIR` takes kept pipelines of another checkout instead of tra
 """
 
 import argparse
-import json
 import os
 import statistics
 import sys
@@ -31,11 +30,12 @@ import numpy as np
 import spacy
 from numpy.typing import NDArray
 from spacy.tokens import Doc
-from systems.common import KEEP, Run, Sentence, environment, spans_of
+from systems.common import KEEP, Run, Sentence, environment, spans_of, write_result
 
 from spacy_ctxtag.crf import posterior, span_log_probs, spans_above, viterbi
-from spacy_ctxtag.evaluation.calibration import brier, ece, fit_temperature, sequence_loss
-from spacy_ctxtag.tags import spans_to_tags, tags_to_spans
+from spacy_ctxtag.evaluation.calibration import fit_temperature, sequence_loss
+from spacy_ctxtag.evaluation.reliability import brier, ece, reliability_table
+from spacy_ctxtag.tags import constraint_mask, tags_to_spans
 
 RESULT = accuracy.HERE / "results" / "calibration.json"
 IMAGES = accuracy.ROOT / "docs" / "images"
@@ -79,8 +79,8 @@ def fit(dev: Split) -> float:
     """The temperature under which the annotation of dev is the most probable."""
     masks = []
     for emissions, gold in zip(dev.chains.emissions, dev.gold, strict=True):
-        tags = spans_to_tags(dev.grammar, [span for span in gold if span[2] >= 0], len(emissions))
-        masks.append(np.arange(len(dev.grammar.tags)) == tags[:, None])
+        known = [span for span in gold if span[2] >= 0]
+        masks.append(constraint_mask(dev.grammar, known, np.zeros(len(emissions), dtype=bool)))
     return fit_temperature(sequence_loss(dev.chains, dev.grammar, masks))
 
 
@@ -220,11 +220,9 @@ def plot(rated: dict[str, Rated], corpus: str) -> None:
     plt.close(figure)
 
     figure, axes = plt.subplots(figsize=(5, 5))
-    edges = np.linspace(0, 1, 11)
     for name in SCORES:
-        scores, hits = rated[name].scores, rated[name].hits
-        bins = np.clip(np.digitize(scores, edges[1:-1]), 0, 9)
-        points = [(scores[bins == b].mean(), hits[bins == b].mean()) for b in range(10) if (bins == b).sum() >= 10]
+        rows = reliability_table(rated[name].scores, rated[name].hits, bins=10)
+        points = [(row.mean_prob, row.share_right) for row in rows if row.n >= 10]
         title = {**titles, "calibrated": "exact, calibrated"}[name]
         axes.plot(*zip(*points, strict=True), marker="o", label=title)
     axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
@@ -280,9 +278,7 @@ def main() -> None:
         "percent; ECE over 15 bins of equal width, area: average precision, over entities on test; Brier 0 to 1"
     )
     here["claims"] = found
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(here, indent=1) + "\n", encoding="utf8")
-    print(f"\nWrote {RESULT}")
+    write_result(RESULT, here)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ from typing import Any
 import numpy as np
 import torch
 from accuracy import PEERS, claim, make_peers
-from systems.common import environment
+from systems.common import environment, write_result
 
 from spacy_ctxtag import __version__
 from spacy_ctxtag.crf import Chains, nll, posterior, viterbi
@@ -213,7 +213,7 @@ class TorchStruct(Peer):
         return 4 * 4.0 * cell.B * cell.T / 2 * cell.K**3  # its scan multiplies (K, K) by (K, K) in log space
 
     def build(self, library: Any, k: int) -> None:
-        self.library, self.until = library, torch.from_numpy(self.lengths)  # (B,)
+        self.struct, self.until = library, torch.from_numpy(self.lengths)  # (B,)
         self.is_last = (torch.arange(self.gold.shape[1]) == self.until[:, None] - 1)[:, :, None, None]  # (B, T, 1, 1)
         self.last = self.gold[torch.arange(len(self.gold)), self.until - 1]  # (B,)
 
@@ -225,7 +225,7 @@ class TorchStruct(Peer):
         edges = torch.where(self.is_last, stop, onward)
         first = (start + self.emissions[:, 0])[:, None, None, :]  # (B, 1, 1, K)
         edges = torch.cat([edges[:, :1] + first, edges[:, 1:]], dim=1)
-        return self.library.LinearChainCRF(edges, lengths=self.until + 1)
+        return self.struct.LinearChainCRF(edges, lengths=self.until + 1)
 
     def losses(self) -> Any:
         start, transition, end = self.moves
@@ -490,9 +490,8 @@ def main() -> None:
         return
     for each in result["claims"]:
         print(f"{each['claim']:44} {each['value']:10.4g}{'' if each['holds'] else '   does not hold'}")
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf8")
-    print(f"\nWrote {RESULT} after {result['wall_seconds']} s")
+    write_result(RESULT, result)
+    print(f"It took {result['wall_seconds']} s")
 
 
 if __name__ == "__main__":

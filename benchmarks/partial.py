@@ -9,7 +9,6 @@ placing of "-", which a person who annotates would have to give. The harness is 
 """
 
 import argparse
-import json
 import os
 import statistics
 import sys
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import accuracy
 from accuracy import Kind
-from systems.common import environment, headline
+from systems.common import environment, headline, write_result
 
 RESULT = accuracy.HERE / "results" / "partial.json"
 SOURCES = ("benchmarks/systems/ctx.py", *accuracy.SPACY, *accuracy.OURS)
@@ -66,9 +65,7 @@ def main() -> None:
         return
     raw = [{"run": r["run"] | {"data": ""}, "scores": r["scores"], "settings": r["settings"]} for r in results]
     record = environment() | {"raw": raw, "unit": "percent: micro F over exact spans, on test", "claims": claims}
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(record, indent=1) + "\n", encoding="utf8")
-    print(f"\nWrote {RESULT}")
+    write_result(RESULT, record)
 
 
 if __name__ == "__main__":

@@ -208,6 +208,15 @@ def environment() -> dict[str, Any]:
     }
 
 
+def write_result(path: Path, record: dict[str, Any]) -> None:
+    """Write a results file, whole or not at all."""
+    path.parent.mkdir(exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(record, indent=1) + "\n", encoding="utf8")
+    partial.replace(path)
+    print(f"\nWrote {path}")
+
+
 def read_lines(path: str) -> list[str]:
     return Path(path).read_text().splitlines() if Path(path).exists() else []
 

@@ -54,7 +54,7 @@ def make_ctx_ner(
     decode: str,
     mbr_cost: float,
     temperature: float,
-    score_maps: Dict[str, Dict[str, List[float]]],
+    score_maps: Dict[str, List[List[float]]],
     incorrect_spans_key: Optional[str],
     costs: Dict[str, float],
     label_smoothing: float,
@@ -63,7 +63,7 @@ def make_ctx_ner(
     entity_ratio_weight: float,
     scorer: Optional[Callable[..., Any]],
 ) -> "CtxNER":
-    """Construct a `ctx_ner`; see `CtxNER` for the settings."""
+    """Construct a `ctx_ner`; see `CtxNER`, `Decoding` and `NERLoss` for the settings."""
     decoding = Decoding(name, decode, mbr_cost, temperature, alternatives, n_best, thresholds, score_maps)
     loss = NERLoss(
         name, incorrect_spans_key, costs, label_smoothing, entity_ratio, entity_ratio_margin, entity_ratio_weight
@@ -332,6 +332,8 @@ class CtxNER(CtxPipe):
         if saved.pop("configured_threshold", None) != self._configured_threshold:
             saved.pop("threshold", None)
         self.cfg.update(saved)
+        if self.labels:
+            self.decoding.check_labels(self.labels)
 
     # What a Doc comes with
 

@@ -31,7 +31,7 @@ Masks = Sequence[Optional[NDArray[np.bool_]]]
 Analysis = Tuple[List[LabelSpan], float]  # the entities of a whole Doc, and the probability of exactly these
 
 DECODERS = ("viterbi", "mbr", "mbr_f")
-MAP = '{"x": […], "y": […]} for each label: as many numbers in [0, 1], both rising'
+MAP = "[[x, …], [y, …]] for each label: as many numbers in [0, 1], both rising"
 LEAST = 0.01  # `mbr_f` does not look at spans below this: an expected F of 0.02 or more needs none of them
 
 
@@ -51,8 +51,18 @@ class Entities(NamedTuple):
 
 @dataclass(frozen=True)
 class Decoding:
-    """How `ctx_ner` decides; see `CtxNER` for the settings.
+    """How `ctx_ner` decides, and its settings in the config.
 
+    name (str): Of the component, for errors.
+    decode (str): What is set. "viterbi": the entities of the most probable analysis. "mbr": the disjoint spans with the
+        greatest Σ (P - mbr_cost). "mbr_f": those with the greatest 2 ΣP / (their number + expected number of entities).
+    mbr_cost (float): What an entity costs in "mbr", in (0, 1).
+    temperature (float): All scores of the lattice are divided by it; above 1, the model is less sure.
+    alternatives (Optional[float]): Also give every other span with at least this probability.
+    n_best (int): More than 1: also give so many whole analyses.
+    thresholds (Dict[str, float]): By label, instead of the general threshold: entities below it are dropped.
+    score_maps (Dict[str, List[List[float]]]): By label, [[x, …], [y, …]]: the corners of a piecewise linear map from
+        the exact probability to the score that is reported. Decisions and thresholds go by the exact one.
     RAISES (ValueError): CT404 for a value out of its range.
     """
 
@@ -63,7 +73,7 @@ class Decoding:
     alternatives: Optional[float] = None
     n_best: int = 1
     thresholds: Dict[str, float] = field(default_factory=dict)
-    score_maps: Dict[str, Dict[str, List[float]]] = field(default_factory=dict)
+    score_maps: Dict[str, List[List[float]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for setting, value, holds, expected in (
@@ -144,11 +154,11 @@ def check_labels(name: str, labels: Sequence[str], **settings: Iterable[str]) ->
                 raise ValueError(Errors.CT409.format(name=name, setting=setting, label=label, labels=listed))
 
 
-def _is_map(corners: Dict[str, List[float]]) -> bool:
+def _is_map(corners: List[List[float]]) -> bool:
     """Whether a score map has two lists of the same length, both rising within [0, 1]."""
-    if set(corners) != {"x", "y"} or not len(corners["x"]) == len(corners["y"]) > 0:
+    if len(corners) != 2 or not len(corners[0]) == len(corners[1]) > 0:
         return False
-    return all(0 <= a <= b <= 1 for of in corners.values() for a, b in zip([0.0, *of], [*of, 1.0], strict=True))
+    return all(0 <= a <= b <= 1 for of in corners for a, b in zip([0.0, *of], [*of, 1.0], strict=True))
 
 
 def _probs(each: Posterior, spans: Sequence[LabelSpan]) -> List[float]:

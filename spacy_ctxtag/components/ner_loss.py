@@ -38,7 +38,21 @@ class Gold(NamedTuple):
 
 @dataclass(frozen=True)
 class NERLoss:
-    """The loss; see `CtxNER` for the settings. RAISES (ValueError): CT404 for a value out of its range."""
+    """The loss, and its settings in the config of `ctx_ner`.
+
+    name (str): Of the component, for errors.
+    incorrect_spans_key (Optional[str]): `doc.spans[key]` of the reference holds spans that are no entity of their
+        label, or of any, if they have none. Each costs -log(1 - P).
+    costs (Dict[str, float]): By gold label, or "O": what a wrong tag costs on such a token, in nats (softmax-margin,
+        Gimpel & Smith 2010).
+    label_smoothing (float): The weight, in [0, 1), of a cross-entropy that pulls the scores of every annotated token
+        towards equal ones; the rest is that of the likelihood.
+    entity_ratio (Optional[float]): The share of tokens in entities that is expected of a batch, for corpora in which
+        only some entities are annotated (Effland & Collins 2021).
+    entity_ratio_margin (float): How far the expected share may be off at no cost.
+    entity_ratio_weight (float): What each Doc of the batch pays for being off beyond that, in nats for a share of 1.
+    RAISES (ValueError): CT404 for a value out of its range.
+    """
 
     name: str
     incorrect_spans_key: Optional[str] = None
@@ -83,21 +97,19 @@ class NERLoss:
         chains = take(scores, found)
         learned = add_costs(chains, masks, self._cost_per_tag(grammar)) if self.costs else chains
         losses, gradient = nll(learned, grammar, masks)
-        loss = (1.0 - self.label_smoothing) * float(losses.sum())
-        gradient = _sum([(1.0 - self.label_smoothing, gradient)])
+        terms = [(1.0 - self.label_smoothing, float(losses.sum()), gradient)]  # weight, loss, gradient
         if self.label_smoothing:
             known = [np.broadcast_to(~mask.all(axis=1, keepdims=True), mask.shape) for mask in masks]
-            smoothing, d_smoothing = local_smoothing(chains, known)
-            loss += self.label_smoothing * float(smoothing.sum())
-            gradient = _sum([(1.0, gradient), (self.label_smoothing, d_smoothing)])
+            losses, gradient = local_smoothing(chains, known)
+            terms.append((self.label_smoothing, float(losses.sum()), gradient))
         if wrong:
-            costs, d_wrong = wrong_span_nll(chains, grammar, np.array(wrong, dtype=np.intp))
-            loss += float(costs.sum())
-            gradient = _sum([(1.0, gradient), (1.0, d_wrong)])
+            losses, gradient = wrong_span_nll(chains, grammar, np.array(wrong, dtype=np.intp))
+            terms.append((1.0, float(losses.sum()), gradient))
         if self.entity_ratio is not None:
-            off, d_off = entity_ratio_loss(chains, grammar, self.entity_ratio, self.entity_ratio_margin, masks)
-            loss += self.entity_ratio_weight * len(examples) * off
-            gradient = _sum([(1.0, gradient), (self.entity_ratio_weight * len(examples), d_off)])
+            off, gradient = entity_ratio_loss(chains, grammar, self.entity_ratio, self.entity_ratio_margin, masks)
+            terms.append((self.entity_ratio_weight * len(examples), off, gradient))
+        loss = sum(weight * value for weight, value, _ in terms)
+        gradient = _sum([(weight, each) for weight, _, each in terms])
         return loss, put_back(gradient, found, scores)
 
     def read(self, example: Example, grammar: Grammar) -> Gold:
@@ -118,8 +130,8 @@ class NERLoss:
         annotated = example.reference.user_data.get(ANNOTATED_LABELS)
         open_tags = None
         if annotated is not None:
-            is_open = np.array([True, *(label not in annotated for label in grammar.labels for _ in grammar.prefixes)])
-            open_tags = is_open
+            is_open = (label not in annotated for label in grammar.labels for _ in grammar.prefixes)
+            open_tags = np.array([True, *is_open])
         return Gold(spans, missing, wrong, open_tags)
 
     def wrong_spans(self, example: Example) -> List[Span]:
@@ -144,6 +156,8 @@ def _with_labels(span: Span, index: Dict[str, int]) -> List[LabelSpan]:
 
 def _sum(parts: Sequence[Tuple[float, Chains]]) -> Chains:
     """The weighted sum of gradients."""
+    if len(parts) == 1 and parts[0][0] == 1.0:
+        return parts[0][1]
     weights, gradients = zip(*parts, strict=True)
     rows = zip(*(each.emissions for each in gradients), strict=True)
     emissions = [sum(w * d for w, d in zip(weights, row, strict=True)) for row in rows]

@@ -16,7 +16,7 @@ EXACT = "exact"  # the model's own probabilities, where those to report were map
 PRESET = "preset"  # the positions of the spans that the component has not set itself
 SOURCE = "spacy-ctxtag"
 
-ScoreMaps = Mapping[str, Mapping[str, Sequence[float]]]  # by label, the corners of a piecewise linear map: "x" to "y"
+ScoreMaps = Mapping[str, Sequence[Sequence[float]]]  # by label, the corners of a piecewise linear map: x, y
 
 
 class TextGroup(SpanGroup):
@@ -80,7 +80,7 @@ def store_scores(doc: Doc, key: str, scored: Iterable[Scored], maps: ScoreMaps, 
 
 def _report(each: Scored, maps: ScoreMaps) -> float:
     corners = None if each.is_preset else maps.get(each.span.label_)
-    return float(each.score if corners is None else np.interp(each.score, corners["x"], corners["y"]))
+    return float(each.score if corners is None else np.interp(each.score, corners[0], corners[1]))
 
 
 def store_group(doc: Doc, key: str, spans: Sequence[Span], **attrs: Any) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from ..errors import Errors
 from ..tags import Grammar
 from .chains import Chains, Floats, Ints, Mask, as_masks, build_lattice, prune
+from .viterbi import best_scores
 
 
 def n_best(
@@ -38,10 +39,7 @@ def n_best(
     lattice = build_lattice(chains, grammar, as_masks(allowed, chains))
     if allowed is not None:
         prune(lattice, grammar)  # only to refuse a sequence without a path
-    score, offsets, active = lattice.potentials, lattice.offsets, lattice.active  # score: (N, K), filled in place
-    for t in range(1, len(active)):
-        for before, now in lattice.moves_into(t):
-            score[now] += (score[before, :, None] + lattice.transition).max(axis=1)
+    score, offsets, active = best_scores(lattice), lattice.offsets, lattice.active
     into = np.ascontiguousarray(lattice.transition.T)  # (K, K) [to, from]
     deficit = np.full((len(lattice.rows), k), np.inf)  # (B, k) of the endings, rising; inf: there is none
     deficit[:, 0] = 0.0  # the empty ending

@@ -9,9 +9,7 @@ from typing import List, Optional, Sequence
 import numpy as np
 
 from ..tags import Grammar
-from .chains import Chains, Ints, Mask, as_masks, build_lattice, prune
-
-_BLOCK = 1 << 16  # moves compared at a time, so that they stay in the cache
+from .chains import Chains, Floats, Ints, Lattice, Mask, as_masks, build_lattice, prune
 
 
 def viterbi(chains: Chains, grammar: Grammar, allowed: Optional[Sequence[Mask]] = None) -> List[Ints]:
@@ -24,15 +22,9 @@ def viterbi(chains: Chains, grammar: Grammar, allowed: Optional[Sequence[Mask]] 
     RAISES (ValueError): Shapes (CT120), scores that are not finite (CT121, CT123), a sequence without a path (CT122).
     """
     lattice = build_lattice(chains, grammar, as_masks(allowed, chains))
-    score, offsets, active = lattice.potentials, lattice.offsets, lattice.active  # score: (N, K), filled in place
     if allowed is not None:
         prune(lattice, grammar)  # only to refuse a sequence without a path
-    block = max(1, _BLOCK // score.shape[1] ** 2)
-    for t in range(1, len(active)):
-        for low in range(0, active[t], block):
-            high = min(low + block, active[t])
-            before = score[offsets[t - 1] + low : offsets[t - 1] + high]  # (n, K)
-            score[offsets[t] + low : offsets[t] + high] += (before[:, :, None] + lattice.transition).max(axis=1)
+    score, offsets, active = best_scores(lattice), lattice.offsets, lattice.active
     tags = np.empty(len(score), dtype=np.intp)  # (N,)
     tags[lattice.last()] = score[lattice.last()].argmax(axis=1)
     into = np.ascontiguousarray(lattice.transition.T)  # (K, K) [to, from]
@@ -40,3 +32,12 @@ def viterbi(chains: Chains, grammar: Grammar, allowed: Optional[Sequence[Mask]] 
         start, stop = offsets[t - 1], offsets[t - 1] + active[t]
         tags[start:stop] = (score[start:stop] + into[tags[offsets[t] : offsets[t + 1]]]).argmax(axis=1)
     return lattice.unpack(tags)
+
+
+def best_scores(lattice: Lattice) -> Floats:
+    """RETURNS (ndarray): (N, K) scores of the best beginnings up to each tag; it overwrites the potentials."""
+    score = lattice.potentials
+    for t in range(1, len(lattice.active)):
+        for before, now in lattice.moves_into(t):
+            score[now] += (score[before, :, None] + lattice.transition).max(axis=1)
+    return score

@@ -6,6 +6,8 @@ from itertools import pairwise, product
 from typing import Any, NamedTuple
 
 import numpy as np
+import pytest
+from pipelines import PERSON, PLACE
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 
@@ -149,3 +151,17 @@ def stored(doc: Doc, key: str = "ctx_ner", attr: str = "scores") -> dict[Found, 
     """RETURNS (dict): The spans of a group of a Doc, each with its score."""
     spans = [(span.start, span.end, span.label_) for span in doc.spans[key]]
     return dict(zip(spans, doc.spans[key].attrs[attr], strict=True))
+
+
+Make = Callable[..., Language]
+TEXT = "Ada wrote to Charles in London and Frau Müller answered him in Hamburg today"
+CASES = {
+    "plain": Case("Frau Müller answered Ada Hamburg"),
+    "spaces": Case("_ Frau _ Müller answered Ada _ _"),
+    "sentences": Case("Ada wrote _ Blue Kettle London", starts=(2, 4)),
+    "presets": Case("Frau Müller answered Ada Hamburg", presets=[(1, 2, PLACE), (3, 4, "UNKNOWN")], blocked=[4]),
+    "preset spaces": Case("Ada _ wrote _ to Charles", presets=[(0, 2, PERSON), (4, 5, PERSON)], blocked=[3]),
+    "preset across": Case("Ada wrote to Blue Kettle", starts=(2,), presets=[(1, 3, PLACE)], blocked=[4]),
+}
+cases = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+schemes = pytest.mark.parametrize("scheme", ["BIO", "BILUO"])

@@ -1,6 +1,6 @@
 """`ctx_ner`: how entities are decided, and which others are stored, against enumeration of all analyses."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -8,25 +8,24 @@ from typing import Any
 import numpy as np
 import pytest
 import spacy
-from ner_oracle import Analysis, Case, Found, enumerate_analyses, span_probs, stored, trim
+from ner_oracle import (
+    CASES,
+    TEXT,
+    Analysis,
+    Case,
+    Found,
+    Make,
+    cases,
+    enumerate_analyses,
+    schemes,
+    span_probs,
+    stored,
+    trim,
+)
 from pipelines import ENTITY_LABELS, PERSON, PLACE, THING, encoder, entities, head, make_examples, make_pipeline
-from spacy.language import Language
 from spacy.tokens import Doc, Span
 
 from spacy_ctxtag.components.ner_decoder import Decoding
-
-Make = Callable[..., Language]
-TEXT = "Ada wrote to Charles in London and Frau Müller answered him in Hamburg today"
-CASES = {
-    "plain": Case("Frau Müller answered Ada Hamburg"),
-    "spaces": Case("_ Frau _ Müller answered Ada _ _"),
-    "sentences": Case("Ada wrote _ Blue Kettle London", starts=(2, 4)),
-    "presets": Case("Frau Müller answered Ada Hamburg", presets=[(1, 2, PLACE), (3, 4, "UNKNOWN")], blocked=[4]),
-    "preset spaces": Case("Ada _ wrote _ to Charles", presets=[(0, 2, PERSON), (4, 5, PERSON)], blocked=[3]),
-    "preset across": Case("Ada wrote to Blue Kettle", starts=(2,), presets=[(1, 3, PLACE)], blocked=[4]),
-}
-cases = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
-schemes = pytest.mark.parametrize("scheme", ["BIO", "BILUO"])
 
 
 def run(make: Make, scheme: str, case: Case, **settings: Any) -> tuple[Doc, dict[Analysis, float]]:
@@ -213,7 +212,7 @@ def test_thresholds_turn_dropped_entities_into_alternatives(with_settings: Make)
 
 # Reported scores
 
-MAP = {"x": [0.2, 0.6], "y": [0.1, 0.9]}
+MAP = [[0.2, 0.6], [0.1, 0.9]]
 
 
 def test_score_maps_change_what_is_reported_only(with_settings: Make) -> None:
@@ -233,7 +232,7 @@ def test_score_maps_change_what_is_reported_only(with_settings: Make) -> None:
 
 
 def test_score_maps_leave_presets_alone(with_settings: Make) -> None:
-    nlp = with_settings("BILUO", score_maps={PERSON: {"x": [0.0], "y": [0.5]}, PLACE: {"x": [0.0], "y": [0.5]}})
+    nlp = with_settings("BILUO", score_maps={PERSON: [[0.0], [0.5]], PLACE: [[0.0], [0.5]]})
     doc = nlp(CASES["presets"].make(nlp))
     assert stored(doc)[1, 2, PLACE] == 1.0
 
@@ -298,8 +297,20 @@ def test_load_decoding_settings_win(setting: str, value: Any, saved: Path) -> No
     assert {**vars(plain), setting: value} == vars(pipe.decoding)
 
 
+@pytest.mark.parametrize("setting", ["thresholds", "score_maps"])
+def test_load_setting_of_unknown_label_is_refused(setting: str, saved: Path) -> None:
+    value = 0.5 if setting == "thresholds" else MAP
+    with pytest.raises(ValueError, match=r"CT409.*nobody"):
+        spacy.load(saved, config={f"components.ctx_ner.{setting}": {"nobody": value}})
+
+
+def test_load_score_map_of_a_label_without_one_wins(saved: Path) -> None:
+    pipe = spacy.load(saved, config={f"components.ctx_ner.score_maps.{PLACE}": MAP}).get_pipe("ctx_ner")
+    assert pipe.decoding.score_maps == {PERSON: MAP, PLACE: MAP}
+
+
 def test_load_score_map_of_a_label_wins(saved: Path) -> None:
-    other = {"x": [0.0, 1.0], "y": [0.0, 0.5]}
+    other = [[0.0, 1.0], [0.0, 0.5]]
     nlp = spacy.load(saved, config={f"components.ctx_ner.score_maps.{PERSON}": other})
     assert nlp.get_pipe("ctx_ner").decoding.score_maps == {PERSON: other}
 
@@ -326,12 +337,12 @@ def test_load_decoding_settings_are_used(with_settings: Make, tmp_path: Path) ->
         ("alternatives", 1.1),
         ("n_best", 0),
         ("thresholds", {PERSON: 1.5}),
-        ("score_maps", {PERSON: {"x": [0.0, 1.0]}}),
-        ("score_maps", {PERSON: {"x": [0.0, 1.0], "y": [0.0]}}),
-        ("score_maps", {PERSON: {"x": [], "y": []}}),
-        ("score_maps", {PERSON: {"x": [1.0, 0.0], "y": [0.0, 1.0]}}),
-        ("score_maps", {PERSON: {"x": [0.0, 1.0], "y": [0.0, 1.5]}}),
-        ("score_maps", {PERSON: {"x": [0.0, 1.0], "y": [0.5, 0.0]}}),
+        ("score_maps", {PERSON: [[0.0, 1.0]]}),
+        ("score_maps", {PERSON: [[0.0, 1.0], [0.0]]}),
+        ("score_maps", {PERSON: [[], []]}),
+        ("score_maps", {PERSON: [[1.0, 0.0], [0.0, 1.0]]}),
+        ("score_maps", {PERSON: [[0.0, 1.0], [0.0, 1.5]]}),
+        ("score_maps", {PERSON: [[0.0, 1.0], [0.5, 0.0]]}),
         ("costs", {PERSON: -1.0}),
         ("label_smoothing", 1.0),
         ("label_smoothing", -0.5),
@@ -353,7 +364,7 @@ def test_ner_refuses_values_out_of_range(setting: str, value: Any, tiny_backbone
         {"mbr_cost": float("nan")},
         {"alternatives": float("nan")},
         {"thresholds": {PERSON: float("nan")}},
-        {"score_maps": {PERSON: {"x": [0.0, float("nan")], "y": [0.0, 1.0]}}},
+        {"score_maps": {PERSON: [[0.0, float("nan")], [0.0, 1.0]]}},
     ],
 )
 def test_decoding_refuses_what_is_not_a_number(settings: dict[str, Any]) -> None:
@@ -361,9 +372,7 @@ def test_decoding_refuses_what_is_not_a_number(settings: dict[str, Any]) -> None
         Decoding("ctx_ner", **settings)
 
 
-@pytest.mark.parametrize(
-    ("setting", "value"), [("thresholds", 0.5), ("score_maps", {"x": [0.0], "y": [0.0]}), ("costs", 1.0)]
-)
+@pytest.mark.parametrize(("setting", "value"), [("thresholds", 0.5), ("score_maps", [[0.0], [0.0]]), ("costs", 1.0)])
 def test_ner_refuses_settings_of_unknown_labels(setting: str, value: Any, tiny_backbone: str) -> None:
     nlp = make_pipeline(["ctx_ner"], tiny_backbone, **{setting: {PERSON: value, "persn": value}})
     with pytest.raises(ValueError, match=rf"CT409.*`{setting}` names the label 'persn'.*{PERSON}, {THING}, {PLACE}"):

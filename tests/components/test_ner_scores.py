@@ -9,25 +9,25 @@ from typing import Any
 import numpy as np
 import pytest
 import spacy
-from ner_oracle import Analysis, Case, enumerate_analyses, span_probs, stored, write_tags
+from ner_oracle import (
+    TEXT,
+    Analysis,
+    Case,
+    Make,
+    cases,
+    enumerate_analyses,
+    schemes,
+    span_probs,
+    stored,
+    write_tags,
+)
 from pipelines import ENTITY_LABELS, PERSON, PLACE, THING, entities
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Span
 
 from spacy_ctxtag.components.ctx_ner import CtxNER
 
-Make = Callable[..., Language]
-TEXT = "Ada wrote to Charles in London and Frau Müller answered him in Hamburg today"
-CASES = {
-    "plain": Case("Frau Müller answered Ada Hamburg"),
-    "spaces": Case("_ Frau _ Müller answered Ada _ _"),
-    "sentences": Case("Ada wrote _ Blue Kettle London", starts=(2, 4)),
-    "presets": Case("Frau Müller answered Ada Hamburg", presets=[(1, 2, PLACE), (3, 4, "UNKNOWN")], blocked=[4]),
-    "preset across": Case("Ada wrote to Blue Kettle", starts=(2,), presets=[(1, 3, PLACE)], blocked=[4]),
-}
-cases = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
-schemes = pytest.mark.parametrize("scheme", ["BIO", "BILUO"])
-ALL = {"alternatives": 0.05, "n_best": 3, "score_maps": {PERSON: {"x": [0.0, 1.0], "y": [0.25, 0.75]}}}
+ALL = {"alternatives": 0.05, "n_best": 3, "score_maps": {PERSON: [[0.0, 1.0], [0.25, 0.75]]}}
 
 
 def prepare(make: Make, scheme: str, case: Case, **settings: Any) -> tuple[CtxNER, Doc, dict[Analysis, float]]:

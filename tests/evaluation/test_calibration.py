@@ -14,27 +14,22 @@ from sklearn.metrics import log_loss as sklearn_log_loss
 
 from spacy_ctxtag.crf import Chains, Posterior, nll, posterior, span_log_probs, spans_above, viterbi
 from spacy_ctxtag.evaluation.calibration import (
-    Bin,
     Fit,
     LabelThreshold,
     Options,
     Sample,
-    brier,
     conformal_threshold,
     cross_validate,
-    ece,
     entity_loss,
-    figures,
     fit,
     fit_score_map,
     fit_temperature,
-    log_loss,
     make_sample,
     precision_thresholds,
-    reliability_table,
     sequence_loss,
     span_probs,
 )
+from spacy_ctxtag.evaluation.reliability import Bin, brier, ece, figures, log_loss, reliability_table
 from spacy_ctxtag.tags import constraint_mask, make_grammar, spans_to_tags, tags_to_spans
 
 GRAMMAR = make_grammar(["per-son", "Örtlichkeit"], "BILUO")
@@ -246,7 +241,7 @@ def test_fit_score_map_equals_scikit_learn(pairs: list[tuple[float, bool]]) -> N
     assert found is not None
     bounds = {"y_min": 1 / (len(probs) + 2), "y_max": 1 - 1 / (len(probs) + 2)}
     expected = IsotonicRegression(**bounds).fit(probs, hits).predict(probs)
-    assert_allclose(np.interp(probs, found["x"], found["y"]), expected, atol=1e-9)
+    assert_allclose(np.interp(probs, found[0], found[1]), expected, atol=1e-9)
 
 
 @given(PROBS)
@@ -256,11 +251,11 @@ def test_fit_score_map_is_a_rising_function_on_the_unit_interval(pairs: list[tup
         assert found is None
     else:
         assert found is not None
-        assert found["x"][0] == 0
-        assert (np.diff(found["x"]) > 0).all()
-        assert (np.diff(found["y"]) >= 0).all()
-        assert 0 <= found["y"][0] <= found["y"][-1] < 1
-        assert {type(value) for value in (*found["x"], *found["y"])} == {float}
+        assert found[0][0] == 0
+        assert (np.diff(found[0]) > 0).all()
+        assert (np.diff(found[1]) >= 0).all()
+        assert 0 <= found[1][0] <= found[1][-1] < 1
+        assert {type(value) for value in (*found[0], *found[1])} == {float}
 
 
 def test_fit_score_map_equals_hand_computed_values() -> None:
@@ -269,8 +264,8 @@ def test_fit_score_map_equals_hand_computed_values() -> None:
     hits = np.concatenate([np.arange(10) < n for n in (0, 5, 2, 10)])
     found = fit_score_map(probs, hits)
     assert found is not None
-    assert found["x"] == [0.0, 0.2, 0.4, 0.6, 0.8]
-    assert found["y"] == pytest.approx([0.0, 1 / 42, 0.35, 0.35, 41 / 42])
+    assert found[0] == [0.0, 0.2, 0.4, 0.6, 0.8]
+    assert found[1] == pytest.approx([0.0, 1 / 42, 0.35, 0.35, 41 / 42])
 
 
 # Thresholds
@@ -413,7 +408,7 @@ def test_fit_gives_what_the_options_ask_for() -> None:
     assert_allclose(probs, span_probs(sample.chains, GRAMMAR, sample.found, result.temperature))
     for label, each in result.thresholds.items():
         assert sample.hits[kept & (labels == label)].mean() == pytest.approx(each.precision)
-        mapped = np.interp(probs[labels == label], result.maps[label]["x"], result.maps[label]["y"])
+        mapped = np.interp(probs[labels == label], *result.maps[label])
         assert_allclose(reports[labels == label], mapped)
     assert result.coverage_threshold is not None
     assert result.covers(sample).mean() == pytest.approx(0.9, abs=0.01)
