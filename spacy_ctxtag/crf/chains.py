@@ -5,7 +5,7 @@ A path y of T tags scores ``start[y_0] + Σ_t emissions[t, y_t] + Σ_t transitio
 the scores. A lattice holds the chains of a batch without padding, time step after time step.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Iterator, List, Optional, Sequence, Tuple, TypeVar
 
@@ -66,6 +66,7 @@ class Lattice:
     transition (ndarray): (K, K) scores of moves, -inf where forbidden.
     slot (ndarray): (N,) where the tokens, taken chain after chain as they were given, stand in the lattice.
     lengths (ndarray): (chains given,) their T.
+    masked (bool): Whether there are masks, so that moves alone do not tell which tags are possible.
     """
 
     rows: Ints
@@ -76,11 +77,18 @@ class Lattice:
     transition: Floats
     slot: Ints
     lengths: Ints
+    masked: bool
 
     def previous(self) -> Ints:
         """RETURNS (ndarray): (N - B,) where the token before each token of step 1 and later stands."""
         tail = slice(self.active[0], None) if len(self.active) else slice(0, 0)
         return np.arange(len(self.row))[tail] - np.repeat(self.active[:-1], self.active[1:])
+
+    def mirror(self) -> Ints:
+        """RETURNS (ndarray): (N,) the token of the same row that is as far from its end as this one from its start."""
+        step = np.repeat(np.arange(len(self.active)), self.active)
+        mirrored: Ints = self.offsets[self.lengths[self.rows][self.row] - 1 - step] + self.row
+        return mirrored
 
     def last(self) -> Ints:
         """RETURNS (ndarray): (B,) where the last token of each row stands."""
@@ -98,7 +106,8 @@ class Lattice:
         """Split an array (N, ...) into one (T, ...) for each chain given, in the order given."""
         ends = np.cumsum(self.lengths)
         spans = zip((ends - self.lengths).tolist(), ends.tolist(), strict=True)
-        return [array.take(self.slot[start:end], axis=0) for start, end in spans]
+        in_order = array.take(self.slot, axis=0)
+        return [in_order[start:end] for start, end in spans]
 
 
 def check_chains(chains: Chains, grammar: Grammar) -> None:
@@ -131,20 +140,18 @@ def build_lattice(chains: Chains, grammar: Grammar, masks: Sequence[Mask]) -> La
 
     chains (Chains): B sequences.
     grammar (Grammar): The K tags and their moves.
-    masks (Sequence[Optional[ndarray]]): (T, K) bool for each row, None allows all. n·B masks give n rows for each
-        sequence: row n·B + b is sequence b under mask n·B + b.
+    masks (Sequence[Optional[ndarray]]): B × (T, K) bool, None allows all.
     RETURNS (Lattice): The lattice. Tags without a complete path through them are still in it (see `prune`).
     RAISES (ValueError): Shapes (CT120), or scores that are not finite (CT121, CT123).
     """
     check_chains(chains, grammar)
-    repeats = len(masks) // max(1, len(chains.emissions))
-    lengths = np.array([len(e) for e in chains.emissions] * repeats, dtype=np.intp)
+    lengths = np.array([len(e) for e in chains.emissions], dtype=np.intp)
     k = len(grammar.tags)
     values = np.concatenate([np.zeros((0, k)), *chains.emissions]).astype(np.float64, copy=False)  # chain after chain
-    if not np.isfinite(values).all():
+    if not isfinite(values.sum()) and not np.isfinite(values).all():  # a sum is quicker, but may overflow
         raise ValueError(_not_finite(chains))
-    values = np.concatenate([values] * repeats) if repeats else values
-    if any(mask is not None for mask in masks):
+    masked = any(mask is not None for mask in masks)
+    if masked:
         values = np.where(np.concatenate(_filled(masks, lengths, k)), values, -np.inf)
     rows = np.argsort(-lengths, kind="stable")[: np.count_nonzero(lengths)]
     active = np.searchsorted(-lengths[rows], -np.arange(lengths.max(initial=0)), side="left")
@@ -159,21 +166,27 @@ def build_lattice(chains: Chains, grammar: Grammar, masks: Sequence[Mask]) -> La
     potentials[: len(rows)] += np.where(grammar.start, chains.start, -np.inf)
     row = np.arange(len(values)) - np.repeat(offsets[:-1], active)
     transition = np.where(grammar.transition, chains.transition, -np.inf)
-    lattice = Lattice(rows, active, offsets, row, potentials, transition, slot, lengths)
+    lattice = Lattice(rows, active, offsets, row, potentials, transition, slot, lengths, masked)
     potentials[lattice.last()] += np.where(grammar.end, chains.end, -np.inf)
     return lattice
 
 
-def prune(lattice: Lattice, grammar: Grammar, what: Sequence[str] = ("the allowed tags",)) -> Lattice:
+def prune(
+    lattice: Lattice, grammar: Grammar, what: str = "the allowed tags", names: Optional[Sequence[int]] = None
+) -> Lattice:
     """Forbid every tag that no complete path passes through.
 
     lattice (Lattice): The lattice.
     grammar (Grammar): The moves.
-    what (Sequence[str]): What to name in an error, for each set of rows (see `build_lattice`).
+    what (str): What to name in an error.
+    names (Optional[Sequence[int]]): The number of each sequence in an error, if it is not its place.
     RETURNS (Lattice): The same with -inf where a tag is not both reachable from the start and able to reach the end.
     RAISES (ValueError): A sequence without a path (CT122).
     """
     moves = grammar.transition.astype(np.float32)
+    enters, leaves = (grammar.start @ moves).all(), (moves @ grammar.end).all()  # every tag, with one move
+    if enters and leaves and (grammar.start & grammar.end).any() and not lattice.masked:
+        return lattice
     allowed = (lattice.potentials > -np.inf).astype(np.float32)  # (N, K) of 0 and 1
     reach, active, offsets = allowed.copy(), lattice.active, lattice.offsets
     for t in range(1, len(active)):
@@ -181,16 +194,14 @@ def prune(lattice: Lattice, grammar: Grammar, what: Sequence[str] = ("the allowe
         np.minimum(reach[before : before + n] @ moves, allowed[now : now + n], out=reach[now : now + n])
     dead = ~reach.any(axis=1)  # (N,)
     if dead.any():
-        row = lattice.row[dead.argmax()]
-        sequences = len(lattice.lengths) // len(what)
-        group, sequence = divmod(int(lattice.rows[row]), sequences)
+        sequence = int(lattice.rows[lattice.row[dead.argmax()]])
+        name = sequence if names is None else names[sequence]
         token = int(np.searchsorted(offsets, dead.argmax(), side="right")) - 1
-        raise ValueError(Errors.CT122.format(sequence=sequence, token=token, what=what[group], scheme=grammar.scheme))
+        raise ValueError(Errors.CT122.format(sequence=name, token=token, what=what, scheme=grammar.scheme))
     for t in range(len(active) - 1, 0, -1):
         n, before, now = active[t], offsets[t - 1], offsets[t]
         np.minimum(reach[now : now + n] @ moves.T, reach[before : before + n], out=reach[before : before + n])
-    potentials = np.where(reach > 0, lattice.potentials, -np.inf)
-    return Lattice(**{**lattice.__dict__, "potentials": potentials})
+    return replace(lattice, potentials=np.where(reach > 0, lattice.potentials, -np.inf))
 
 
 def subset(lattice: Lattice, keep: Bools) -> Tuple[Lattice, Ints]:
@@ -207,8 +218,9 @@ def subset(lattice: Lattice, keep: Bools) -> Tuple[Lattice, Ints]:
     row = np.arange(len(tokens)) - np.repeat(offsets[:-1], active)
     lengths = lattice.lengths[lattice.rows[keep]]
     slot = np.lexsort((np.arange(len(tokens)), row))
-    potentials = lattice.potentials[tokens]
-    return Lattice(np.arange(len(lengths)), active, offsets, row, potentials, lattice.transition, slot, lengths), tokens
+    rows, potentials = np.arange(len(lengths)), lattice.potentials[tokens]
+    part = Lattice(rows, active, offsets, row, potentials, lattice.transition, slot, lengths, lattice.masked)
+    return part, tokens
 
 
 def _filled(masks: Sequence[Mask], lengths: Ints, k: int) -> List[Bools]:

@@ -79,13 +79,17 @@ def posterior(chains: Chains, grammar: Grammar, allowed: Optional[Sequence[Mask]
 def _log_values(run: Pass, lattice: Lattice) -> Tuple[Floats, Floats]:
     """Undo the scaling: (N, K) log alpha and log beta, -inf where a tag is impossible."""
     up, down = run.alpha_scale.copy(), run.beta_scale.copy()  # (N,)
-    active, offsets = lattice.active, lattice.offsets
-    for t in range(1, len(active)):
-        up[offsets[t] : offsets[t + 1]] += up[offsets[t - 1] : offsets[t - 1] + active[t]]
-    for t in range(len(active) - 1, 0, -1):
-        down[offsets[t - 1] : offsets[t - 1] + active[t]] += down[offsets[t] : offsets[t + 1]]
+    active, offsets = lattice.active.tolist(), lattice.offsets.tolist()
+    if len(active) < len(lattice.lengths):
+        for t in range(1, len(active)):
+            up[offsets[t] : offsets[t + 1]] += up[offsets[t - 1] : offsets[t - 1] + active[t]]
+        for t in range(len(active) - 1, 0, -1):
+            down[offsets[t - 1] : offsets[t - 1] + active[t]] += down[offsets[t] : offsets[t + 1]]
+    else:  # fewer chains than steps
+        for tokens in lattice.unpack(np.arange(len(up))):
+            up[tokens], down[tokens[::-1]] = np.cumsum(up[tokens]), np.cumsum(down[tokens[::-1]])
     with np.errstate(all="ignore"):
-        log_alpha, log_beta = np.log(run.alpha), np.log(run.beta)
+        log_alpha, log_beta = np.log(run.alpha, out=run.alpha), np.log(run.beta, out=run.beta)
     log_alpha += up[:, None]
     log_beta += down[:, None]
     if run.log_pass is not None:

@@ -1,8 +1,9 @@
 """Both passes in scaled probability space (Rabiner 1989, section V.A), and the test that finds what it may get wrong.
 
-``a_t = (a_{t-1} A) ∘ E_t / c_t`` and ``b_t = A (E_{t+1} ∘ b_{t+1}) / d_t`` with ``A = exp(transition)`` and
-``E = exp(potentials)``, both divided by their largest value (E at each token). ``log Z = Σ log c_t``, plus what was
-divided out. A row that may have lost mass to underflow is done again in `log_space`.
+``a_t = (a_{t-1} A) ∘ E_t / c_t`` and, from the other end, ``b_t = A (E_{t+1} ∘ b_{t+1}) / d_{t+1}`` with
+``A = exp(transition)`` and ``E = exp(potentials)``, both divided by their largest value (E at each token). c and d make
+the products with E sum to 1; ``log Z = Σ log c_t``, plus what was divided out. Both passes run in one loop, the
+backward one over mirrored rows. A row that may have lost mass to underflow is done again in `log_space`.
 """
 
 from dataclasses import dataclass
@@ -62,36 +63,36 @@ def sum_product(lattice: Lattice) -> Pass:
     lattice (Lattice): From `prune`.
     RETURNS (Pass): log Z, marginals and what they were made of.
     """
-    active, offsets, size = lattice.active, lattice.offsets, len(lattice.rows)
+    active, offsets, size = lattice.active.tolist(), lattice.offsets.tolist(), len(lattice.rows)
+    mirror, ones = lattice.mirror(), np.ones(len(lattice.transition))
     with np.errstate(all="ignore"):  # what goes wrong here is found by `_lost_mass`, and done again
         top, top_move = lattice.potentials.max(axis=1), lattice.transition.max()  # (N,), ()
-        emit, weight = lattice.potentials - top[:, None], np.exp(lattice.transition - top_move)  # (K, K) in [0, 1]
-        np.exp(emit, out=emit)  # (N, K) in [0, 1]
-        alpha, beta, right = np.empty_like(emit), np.empty_like(emit), np.empty_like(emit)  # (N, K)
-        c, d, ones = np.empty(len(emit)), np.ones(len(emit)), np.ones(len(weight))
-        alpha[:size], beta[lattice.last()], right[:size] = emit[:size], 1.0, 0.0
+        weight = np.exp(lattice.transition - top_move)  # (K, K) in [0, 1]
+        emit, before, scaled = (np.empty((2, *lattice.potentials.shape)) for _ in range(3))  # (2, N, K) in [0, 1]
+        np.exp(np.subtract(lattice.potentials, top[:, None], out=emit[0]), out=emit[0])
+        np.take(emit[0], mirror, axis=0, out=emit[1], mode="clip")
+        weights, scale = np.stack([weight, weight.T]), np.empty((2, len(top)))  # (2, K, K), (2, N)
+        before[:, :size] = 1.0
         for t in range(len(active)):
             now = slice(offsets[t], offsets[t + 1])
             if t:
-                np.matmul(alpha[offsets[t - 1] : offsets[t - 1] + active[t]], weight, out=alpha[now])
-                alpha[now] *= emit[now]
-            np.matmul(alpha[now], ones, out=c[now])
-            alpha[now] /= c[now, None]
-        for t in range(len(active) - 1, 0, -1):
-            now, before = slice(offsets[t], offsets[t + 1]), slice(offsets[t - 1], offsets[t - 1] + active[t])
-            np.multiply(emit[now], beta[now], out=right[now])
-            np.matmul(right[now], weight.T, out=beta[before])
-            np.matmul(beta[before], ones, out=d[before])
-            beta[before] /= d[before, None]
-        tag_probs = np.multiply(alpha, beta, out=emit)  # (N, K)
+                np.matmul(scaled[:, offsets[t - 1] : offsets[t - 1] + active[t]], weights, out=before[:, now])
+            here, total = scaled[:, now], scale[:, now]
+            np.multiply(before[:, now], emit[:, now], out=here)
+            np.matmul(here, ones, out=total)
+            np.divide(here, total[:, :, None], out=here)
+        alpha, beta = scaled[0], np.take(before[1], mirror, axis=0, out=emit[1], mode="clip")
+        tag_probs = np.multiply(alpha, beta, out=before[0])  # (N, K)
         mass = tag_probs @ ones  # (N,)
-        redone = _lost_mass(lattice, alpha, beta, c, d, mass)  # (B,)
+        redone = _lost_mass(lattice, scaled, scale, mirror, mass)  # (B,)
         tag_probs /= mass[:, None]
         np.minimum(tag_probs, 1.0, out=tag_probs)
-        right /= (c * mass)[:, None]
-        log_c, log_d = np.log(c) + top, np.log(d)  # (N,)
+        right = np.multiply(emit[0], beta, out=emit[0])
+        right /= (scale[0] * mass)[:, None]
+        right[:size] = 0.0
+        log_c, log_d = np.log(scale[0]) + top, np.zeros(len(top))  # (N,)
         log_c[size:] += top_move
-        log_d[lattice.previous()] += top[size:] + top_move
+        log_d[lattice.previous()] = np.log(scale[1])[mirror][size:] + top[size:] + top_move
         log_z = np.bincount(lattice.row, log_c, minlength=size).astype(np.float64)  # the last alpha sums to 1
     tokens, log_pass = np.zeros(0, dtype=np.intp), None
     if redone.any():
@@ -102,20 +103,18 @@ def sum_product(lattice: Lattice) -> Pass:
     return Pass(log_z, tag_probs, alpha, beta, log_c, log_d, right, weight, redone, tokens, log_pass)
 
 
-def _lost_mass(lattice: Lattice, alpha: Floats, beta: Floats, c: Floats, d: Floats, mass: Floats) -> Bools:
+def _lost_mass(lattice: Lattice, scaled: Floats, scale: Floats, mirror: Ints, mass: Floats) -> Bools:
     """Find the rows (B,) bool in which a possible tag is, before scaling, not above TINY, or which hold NaN.
 
     Above TINY nothing that is lost in a sum (below 1e-308) matters to it. All sums are at most K², so that scaling does
     not take a value much lower.
     """
-    scratch = np.empty_like(alpha)
-    sound = c * mass > TINY_MASS  # (N,); NaN compares as False
-    impossible = lattice.potentials == -np.inf
-    for values, scale in ((alpha, c), (beta, d)):
-        np.multiply(values, scale[:, None], out=scratch)
-        np.copyto(scratch, 1.0, where=impossible)
-        if not scratch.min(initial=1.0) > TINY:
-            sound &= scratch.min(axis=1) > TINY
     lost = np.zeros(len(lattice.rows), dtype=np.bool_)
-    lost[lattice.row[~sound]] = True
+    lost[lattice.row[~(scale[0] * mass > TINY_MASS)]] = True  # NaN compares as False
+    for values, factor, at in zip(scaled, scale, (slice(None), mirror), strict=True):
+        low = (~(values.min(axis=1) * factor > TINY)).nonzero()[0]  # of all tags: it may be one that is forbidden
+        if len(low):
+            forbidden = (lattice.potentials == -np.inf)[at][low]
+            unscaled = np.where(forbidden, 1.0, values[low] * factor[low, None])
+            lost[lattice.row[low[~(unscaled.min(axis=1) > TINY)]]] = True
     return lost

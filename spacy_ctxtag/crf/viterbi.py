@@ -9,7 +9,7 @@ from typing import List, Optional, Sequence
 import numpy as np
 
 from ..tags import Grammar
-from .chains import Chains, Floats, Ints, Lattice, Mask, as_masks, build_lattice, prune
+from .chains import BLOCK, Chains, Floats, Ints, Lattice, Mask, as_masks, build_lattice, prune
 
 
 def viterbi(chains: Chains, grammar: Grammar, allowed: Optional[Sequence[Mask]] = None) -> List[Ints]:
@@ -24,7 +24,7 @@ def viterbi(chains: Chains, grammar: Grammar, allowed: Optional[Sequence[Mask]] 
     lattice = build_lattice(chains, grammar, as_masks(allowed, chains))
     if allowed is not None:
         prune(lattice, grammar)  # only to refuse a sequence without a path
-    score, offsets, active = best_scores(lattice), lattice.offsets, lattice.active
+    score, offsets, active = best_scores(lattice), lattice.offsets.tolist(), lattice.active.tolist()
     tags = np.empty(len(score), dtype=np.intp)  # (N,)
     tags[lattice.last()] = score[lattice.last()].argmax(axis=1)
     into = np.ascontiguousarray(lattice.transition.T)  # (K, K) [to, from]
@@ -35,9 +35,20 @@ def viterbi(chains: Chains, grammar: Grammar, allowed: Optional[Sequence[Mask]] 
 
 
 def best_scores(lattice: Lattice) -> Floats:
-    """RETURNS (ndarray): (N, K) scores of the best beginnings up to each tag; it overwrites the potentials."""
-    score = lattice.potentials
-    for t in range(1, len(lattice.active)):
-        for before, now in lattice.moves_into(t):
-            score[now] += (score[before, :, None] + lattice.transition).max(axis=1)
+    """RETURNS (ndarray): (N, K) scores of the best beginnings up to each tag; it overwrites the potentials.
+
+    The moves are laid out [from, row, to], so that the maximum is taken over whole rows of memory, a block at a time.
+    """
+    score, k = lattice.potentials, lattice.transition.shape[0]
+    offsets, active = lattice.offsets.tolist(), lattice.active.tolist()
+    size = min(max(1, BLOCK // k**2), len(lattice.rows))
+    room, best = np.empty(k * size * k), np.empty((size, k))
+    transition = lattice.transition[:, None, :]  # [from, 1, to]
+    for t in range(1, len(active)):
+        before, now = offsets[t - 1], offsets[t]
+        for low in range(0, active[t], size):
+            n = min(size, active[t] - low)
+            moves = room[: k * n * k].reshape(k, n, k)
+            np.add(score[before + low : before + low + n].T[:, :, None], transition, out=moves)
+            score[now + low : now + low + n] += np.maximum.reduce(moves, axis=0, out=best[:n])
     return score
