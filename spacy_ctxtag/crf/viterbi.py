@@ -24,31 +24,62 @@ def viterbi(chains: Chains, grammar: Grammar, allowed: Optional[Sequence[Mask]] 
     lattice = build_lattice(chains, grammar, as_masks(allowed, chains))
     if allowed is not None:
         prune(lattice, grammar)  # only to refuse a sequence without a path
-    score, offsets, active = best_scores(lattice), lattice.offsets.tolist(), lattice.active.tolist()
-    tags = np.empty(len(score), dtype=np.intp)  # (N,)
-    tags[lattice.last()] = score[lattice.last()].argmax(axis=1)
-    into = np.ascontiguousarray(lattice.transition.T)  # (K, K) [to, from]
-    for t in range(len(active) - 1, 0, -1):
-        start, stop = offsets[t - 1], offsets[t - 1] + active[t]
-        tags[start:stop] = (score[start:stop] + into[tags[offsets[t] : offsets[t + 1]]]).argmax(axis=1)
-    return lattice.unpack(tags)
+    score = best_scores(lattice)
+    return lattice.unpack(_trace_one(lattice, score) if len(lattice.rows) == 1 else _trace(lattice, score))
 
 
 def best_scores(lattice: Lattice) -> Floats:
-    """RETURNS (ndarray): (N, K) scores of the best beginnings up to each tag; it overwrites the potentials.
+    """Find how well the paths up to each tag can begin.
 
     The moves are laid out [from, row, to], so that the maximum is taken over whole rows of memory, a block at a time.
+
+    RETURNS (ndarray): (N, K) scores of the best beginnings up to and with each tag; it overwrites the potentials.
     """
-    score, k = lattice.potentials, lattice.transition.shape[0]
+    if len(lattice.rows) == 1:
+        return _best_scores_one(lattice)
+    score, k = lattice.potentials, len(lattice.transition)
+    sources, transition = score.T[:, :, None], lattice.transition[:, None, :]  # (K, N, 1), (K, 1, K)
     offsets, active = lattice.offsets.tolist(), lattice.active.tolist()
-    size = min(max(1, BLOCK // k**2), len(lattice.rows))
-    room, best = np.empty(k * size * k), np.empty((size, k))
-    transition = lattice.transition[:, None, :]  # [from, 1, to]
+    size, rows = max(1, min(BLOCK // k**2, len(lattice.rows))), 0
+    room = np.empty(k * size * k)
     for t in range(1, len(active)):
-        before, now = offsets[t - 1], offsets[t]
         for low in range(0, active[t], size):
-            n = min(size, active[t] - low)
-            moves = room[: k * n * k].reshape(k, n, k)
-            np.add(score[before + low : before + low + n].T[:, :, None], transition, out=moves)
-            score[now + low : now + low + n] += np.maximum.reduce(moves, axis=0, out=best[:n])
+            before, now, n = offsets[t - 1] + low, offsets[t] + low, min(size, active[t] - low)
+            if n != rows:
+                moves, best, rows = room[: k * n * k].reshape(k, n, k), np.empty((n, k)), n
+            np.maximum.reduce(np.add(sources[:, before : before + n], transition, out=moves), axis=0, out=best)
+            score[now : now + n] += best
     return score
+
+
+def _best_scores_one(lattice: Lattice) -> Floats:
+    """The same for one row, where each step is so short that calls count."""
+    score, transition = lattice.potentials, lattice.transition
+    moves, best, before = np.empty(transition.shape), np.empty(len(transition)), score[0, :, None]
+    for now in list(score[1:]):
+        np.maximum.reduce(np.add(before, transition, out=moves), axis=0, out=best)
+        before = np.add(now, best, out=now)[:, None]
+    return score
+
+
+def _trace(lattice: Lattice, score: Floats) -> Ints:
+    """Walk back from the best last tags. RETURNS (ndarray): (N,) tags."""
+    offsets, active = lattice.offsets.tolist(), lattice.active.tolist()
+    tags, last = np.empty(len(score), dtype=np.intp), lattice.last()
+    tags[last] = score[last].argmax(axis=1)
+    into, room = np.ascontiguousarray(lattice.transition.T), np.empty((len(lattice.rows), score.shape[1]))
+    for t in range(len(active) - 1, 0, -1):
+        n, before = active[t], slice(offsets[t - 1], offsets[t - 1] + active[t])
+        moves = into.take(tags[offsets[t] : offsets[t + 1]], axis=0, out=room[:n], mode="clip")
+        np.add(moves, score[before], out=moves).argmax(axis=1, out=tags[before])
+    return tags
+
+
+def _trace_one(lattice: Lattice, score: Floats) -> Ints:
+    """The same for one row, where each step is so short that calls count."""
+    into, tag = list(np.ascontiguousarray(lattice.transition.T)), int(score[-1].argmax())
+    tags, moves = [tag], np.empty(score.shape[1])
+    for row in list(score[-2::-1]):
+        tag = int(np.add(row, into[tag], out=moves).argmax())
+        tags.append(tag)
+    return np.array(tags[::-1])
