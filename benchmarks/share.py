@@ -1,0 +1,133 @@
+"""Which share of a training step, and of inference, the CRF of `ctx_ner` takes.
+
+    .venv/bin/python benchmarks/share.py --data DIR
+
+A `ctx_ner` on MiniLM-L6, with all threads of the machine, learns from and annotates sentences of WNUT-17. A step of
+training is `nlp.update` with 16 sentences; inference is `nlp.pipe` in batches of 64. The CRF's part is what passes
+within the functions of `spacy_ctxtag.crf` that the component calls: the loss with its gradient, the best paths, the
+marginals, and the probabilities of the spans. `decoding` has besides that all else that makes entities from scores.
+The result is `results/share.json`.
+"""
+
+import argparse
+import importlib
+import itertools
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import accuracy
+import spacy
+import torch
+from spacy.tokens import Doc
+from spacy.training import Example, iob_to_biluo
+from systems.common import environment, read_tsv, write_result
+
+RESULT = accuracy.HERE / "results" / "share.json"
+CALLED = {"ner_loss": ("nll",), "ner_decoder": ("posterior", "viterbi", "span_log_probs")}  # module: what it calls
+BOUNDS = {"training": 0.05, "inference": 0.03}
+TRAIN_BATCH, BATCH = 16, 64
+REPETITIONS = 5
+
+
+class Stopwatch:
+    """Seconds spent in functions that do not call each other."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def watch(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            start = time.perf_counter()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                self.seconds += time.perf_counter() - start
+
+        return watched
+
+    @contextmanager
+    def on(self, place: Any, *names: str) -> Iterator["Stopwatch"]:
+        """Watch what a module or a class calls by these names."""
+        before = {name: getattr(place, name) for name in names}
+        for name, function in before.items():
+            setattr(place, name, self.watch(function))
+        try:
+            yield self
+        finally:
+            for name, function in before.items():
+                setattr(place, name, function)
+
+
+def examples_of(nlp: Any, path: Path, count: int) -> list[Example]:
+    examples = []
+    for sentence in itertools.islice(read_tsv(path), count):
+        biluo = iob_to_biluo(sentence.tags["ner"])
+        doc = Doc(nlp.vocab, sentence.words)
+        examples.append(Example.from_dict(doc, {"words": sentence.words, "entities": biluo}))
+    return examples
+
+
+def timed(call: Callable[[], Any], *places: tuple[Any, tuple[str, ...]]) -> list[float]:
+    """RETURNS: seconds of a call, then those of them that passed within the functions of each place."""
+    watches = [Stopwatch() for _ in places]
+    running = [watch.on(place, *names) for watch, (place, names) in zip(watches, places, strict=True)]
+    for context in running:
+        context.__enter__()
+    start = time.perf_counter()
+    call()
+    total = time.perf_counter() - start
+    for context in reversed(running):
+        context.__exit__(None, None, None)
+    return [total, *(watch.seconds for watch in watches)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    data = os.environ.get("CTXTAG_DATA")
+    parser.add_argument("--data", type=Path, default=data, required=not data, help="folder of the corpora")
+    parser.add_argument("--quick", action="store_true", help="few sentences, to see that it runs; nothing is kept")
+    options = parser.parse_args()
+    torch.set_num_threads(os.cpu_count() or 1)
+    spacy.util.fix_random_seed(0)
+    nlp = spacy.blank("en")
+    ner = nlp.add_pipe("ctx_ner")
+    steps = 2 if options.quick else 20
+    examples = examples_of(nlp, options.data / "wnut17" / "train.tsv", 2 * steps * TRAIN_BATCH)
+    optimizer = nlp.initialize(lambda: examples)
+    loss, decoder = (importlib.import_module(f"spacy_ctxtag.components.{name}") for name in CALLED)
+    places = [(loss, CALLED["ner_loss"]), (decoder, CALLED["ner_decoder"]), (decoder.Decoding, ("__call__",))]
+
+    def train() -> None:
+        for start in range(0, steps * TRAIN_BATCH, TRAIN_BATCH):
+            nlp.update(examples[start : start + TRAIN_BATCH], sgd=optimizer)
+
+    def annotate() -> None:
+        list(nlp.pipe([eg.reference.copy() for eg in examples], batch_size=BATCH))
+
+    raw: dict[str, list[list[float]]] = {"training": [], "inference": []}
+    before = environment()
+    for repetition in range(1 + (1 if options.quick else REPETITIONS)):
+        for name, call in (("training", train), ("inference", annotate)):
+            found = timed(call, *places)
+            if repetition:  # the first warms up
+                raw[name].append([round(seconds, 5) for seconds in found])
+    claims = []
+    for name, bound in BOUNDS.items():
+        crf = median((nll + decode) / total for total, nll, decode, _ in raw[name])
+        rest = median((nll + decoding) / total for total, nll, _, decoding in raw[name])
+        print(f"{name:10} CRF {100 * crf:.2f} %, with all of decoding {100 * rest:.2f} % of {raw[name][0][0]:.2f} s")
+        claims.append(accuracy.claim(f"{name}.crf", round(100 * crf, 3), at_most=100 * bound))
+    claims.append(accuracy.claim("inference.decoding", round(100 * rest, 3), at_most=100 * BOUNDS["inference"]))
+    if not options.quick:
+        about = {"unit": "percent of the time", "columns": ["total", "loss", "decoding: CRF", "decoding: all"]}
+        sizes = {"sentences": len(examples), "tags": len(ner.grammar.tags), "train_batch": TRAIN_BATCH, "batch": BATCH}
+        write_result(RESULT, {**before, **about, **sizes, "raw": raw, "claims": claims})
+
+
+if __name__ == "__main__":
+    main()
