@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from crf_oracle import GRAMMARS, enumerate_paths, legal_paths, random_chains, random_masks
 
-from spacy_ctxtag.crf import Chains, nll
+from spacy_ctxtag.crf import Chains, nll, viterbi
 from spacy_ctxtag.tags import constraint_mask, make_grammar
 
 LENGTHS = [3, 1, 5, 2, 0, 4, 3, 4]
@@ -12,10 +12,10 @@ def make_case(name, masked, seed=1):
     rng = np.random.default_rng(seed)
     chains = random_chains(rng, GRAMMARS[name], LENGTHS)
     gold = [np.ones((n, len(GRAMMARS[name].tags)), bool) for n in LENGTHS]
-    for mask, n in zip(gold, LENGTHS, strict=True):
+    for i, (mask, n) in enumerate(zip(gold, LENGTHS, strict=True)):
         paths = legal_paths(name, n)
         path = paths[rng.integers(len(paths))]
-        known = rng.random(n) < 0.7
+        known = rng.random(n) < (0.7, 1.0)[i % 2]  # every second one is fully annotated
         mask[known] = np.arange(mask.shape[1]) == path[known][:, None]
     # a mask that leaves the gold paths possible, and more
     allowed = [m if m is None else m | g for m, g in zip(random_masks(rng, name, LENGTHS), gold, strict=True)]
@@ -89,6 +89,36 @@ def test_unconcerned_sequence_does_not_touch_the_gradient_of_the_others():
     assert (both.emissions[1] == 0).all()
 
 
+def test_only_path_costs_exactly_nothing_and_has_no_gradient():
+    grammar = GRAMMARS["biluo2"]
+    chains = random_chains(np.random.default_rng(0), grammar, [4, 1, 6], 500.0)
+    only = [constraint_mask(grammar, [(0, 1, 1)], np.zeros(n, bool)) for n in (4, 1, 6)]
+    losses, gradient = nll(chains, grammar, only, only)
+    assert losses.tolist() == [0, 0, 0]
+    for array in (*gradient.emissions, gradient.start, gradient.transition, gradient.end):
+        assert (array == 0).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_half_precision_scores_are_computed_in_double(dtype):
+    rng, grammar = np.random.default_rng(3), GRAMMARS["biluo2"]
+    chains, gold, _ = make_case("biluo2", False)
+    small = Chains([(rng.normal(size=e.shape) * 9000).astype(dtype) for e in chains.emissions], *chains_ends(chains))
+    large = Chains([e.astype(np.float64) for e in small.emissions], *chains_ends(chains))
+    (losses, gradient), (expected, expected_gradient) = nll(small, grammar, gold), nll(large, grammar, gold)
+    np.testing.assert_array_equal(losses, expected)
+    assert np.isfinite(losses).all()
+    for found, wanted in zip(gradient.emissions, expected_gradient.emissions, strict=True):
+        assert found.dtype == np.float64
+        np.testing.assert_array_equal(found, wanted)
+    for found, wanted in zip(viterbi(small, grammar), viterbi(large, grammar), strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
+def chains_ends(chains):
+    return chains.start, chains.transition, chains.end
+
+
 def test_nll_of_nothing():
     grammar = make_grammar(["A"])
     losses, gradient = nll(Chains([], np.zeros(5), np.zeros((5, 5)), np.zeros(5)), grammar, [])
@@ -103,7 +133,7 @@ def test_gold_that_is_not_allowed_is_refused_by_name():
     entity = constraint_mask(grammar, [(1, 2, 0)], np.zeros(3, bool))
     blocked = constraint_mask(grammar, [], np.array([True, False, True]))
     with pytest.raises(ValueError, match=r"Sequence 1 .* token 1 under the annotation"):
-        nll(chains, grammar, [entity, entity], [None, blocked])
+        nll(chains, grammar, [entity, entity], [None, blocked])  # the first is fully known
     with pytest.raises(ValueError, match=r"Sequence 1 .* token 1 under the allowed tags"):
         nll(chains, grammar, [entity, entity], [None, np.zeros((3, 3), bool) | [[True] * 3, [False] * 3, [True] * 3]])
 
