@@ -46,6 +46,7 @@ def nll(
     matters = np.zeros(size)  # 1 where the annotation excludes a path
     counts = np.zeros((k, k))
 
+    # Annotation that leaves one path
     known, tags = _single_paths(grammar, narrow, lengths)
     at = known[owner].nonzero()[0]  # their tokens
     gold_log_z += np.bincount(owner[at], lattice.potentials[lattice.slot[at], tags[at]], minlength=size)
@@ -56,6 +57,7 @@ def nll(
     gold_log_z += np.bincount(owner[later], chains.transition.ravel()[moves], minlength=size)
     counts -= np.bincount(moves, matters[owner[later]], minlength=k * k).reshape(k, k)
 
+    # Any other
     others = (~known).nonzero()[0]
     if len(others):
         some = Chains([chains.emissions[i] for i in others], chains.start, chains.transition, chains.end)
