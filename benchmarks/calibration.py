@@ -215,7 +215,7 @@ def plot(rated: dict[str, Rated], corpus: str) -> None:
         precision, recall = curve(rated[name])
         axes.plot(100 * recall, 100 * precision, label=f"{title} (area {100 * area(rated[name]):.1f})")
     axes.set(xlabel="recall, %", ylabel="precision, %", title=f"{corpus}: entities above a threshold", ylim=(0, 102))
-    axes.legend()
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16))
     figure.savefig(IMAGES / "precision_recall.svg", bbox_inches="tight", metadata={"Date": None})
     plt.close(figure)
 
