@@ -34,7 +34,7 @@ def main() -> None:
     data = os.environ.get("CTXTAG_DATA")
     add("--data", type=Path, default=data, required=not data, help="folder of the corpora (else $CTXTAG_DATA)")
     add("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    add("--lr", type=float, default=4e-4, help="peak rate of the encoder's weights (default: as tuned on dev)")
+    add("--lr", type=float, default=1e-4, help="peak rate of the encoder's weights (default: that of ctx_ner)")
     add("--jobs", type=int, default=1, help="trainings at a time")
     add("--threads", type=int, default=os.cpu_count(), help="threads of each training")
     add("--quick", action="store_true", help="48 sentences, one epoch, one seed: to see that it runs; nothing is kept")
