@@ -50,6 +50,20 @@ class Errors(metaclass=_WithCodes):
         "the encoder's config, or leave it null, and use the same width in every listener."
     )
     CT010 = "The encoder at {path} cannot be read. Save or download the model again. What was met: {reason}"
+    CT011 = (
+        '`layers = {layers!r}` cannot be read from an encoder of {n} layers. Expected "last", "all", or a list of '
+        "numbers from 0 to {last}."
+    )
+    CT012 = (
+        "The layers of a {kind!r} encoder cannot be told apart: they share their weights. Leave `freeze_layers`, "
+        "`freeze_embeddings`, `unfreeze_every` and `lr_decay` at their defaults."
+    )
+    CT013 = "The encoder's setting `{setting}` cannot be {value!r}. Expected {expected}."
+    CT014 = "A {kind!r} encoder has no gradient checkpointing. Set `checkpointing = false`."
+    CT015 = (
+        "LayerMix got vectors of width {width}, which {n} layers cannot divide. Set `n_layers` to the number of "
+        "`layers` of the encoder that it reads."
+    )
 
     # CT4xx: components
     CT400 = "{name!r}: a label must be a string that is not empty, got {label!r}."

@@ -39,6 +39,7 @@ SHORT_NAME = re.compile(r"ctx(_[a-z]+)*")
 SNAPSHOT = [
     "spacy_architectures: spacy-ctxtag.Encoder.v1",
     "spacy_architectures: spacy-ctxtag.Features.v1",
+    "spacy_architectures: spacy-ctxtag.LayerMix.v1",
     "spacy_architectures: spacy-ctxtag.NER.v1",
     "spacy_architectures: spacy-ctxtag.Tagger.v1",
     "spacy_callbacks: spacy-ctxtag.Requirements.v1",

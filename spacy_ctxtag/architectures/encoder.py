@@ -1,12 +1,14 @@
-"""The registered encoder: a Hugging Face model as a tok2vec."""
+"""The registered encoder: a Hugging Face model as a tok2vec, and a mix of its layers."""
 
-from typing import List, Optional
+from typing import List, Optional, Union
 
 from spacy.tokens import Doc
-from thinc.api import Model
+from thinc.api import Model, chain
 
 from ..layers.backbone import Backbone
 from ..layers.encoder import Encoder
+from ..layers.finetuning import Finetuning
+from ..layers.layer_mix import layer_mix
 from ..types import TokenVectors
 
 
@@ -16,16 +18,44 @@ def build_encoder_v1(
     overlap: int = 64,
     max_pieces: int = 4096,
     pooling: str = "mean",
+    layers: Union[str, List[int]] = "last",
     lr_scale: float = 0.1,
+    lr_decay: float = 1.0,
+    freeze_layers: int = 0,
+    freeze_embeddings: bool = False,
+    unfreeze_every: int = 0,
+    checkpointing: bool = False,
     width: Optional[int] = None,
 ) -> Model[List[Doc], TokenVectors]:
-    """Registered as spacy-ctxtag.Encoder.v1; see `spacy_ctxtag.layers.encoder.Encoder` for the arguments."""
+    """Registered as spacy-ctxtag.Encoder.v1; see `Encoder` and `Finetuning` in `spacy_ctxtag.layers`."""
     return Encoder(
         backbone,
         window=window,
         overlap=overlap,
         max_pieces=max_pieces,
         pooling=pooling,
-        lr_scale=lr_scale,
+        layers=layers,
         width=width,
+        finetuning=Finetuning(
+            lr_scale=lr_scale,
+            lr_decay=lr_decay,
+            freeze_layers=freeze_layers,
+            freeze_embeddings=freeze_embeddings,
+            unfreeze_every=unfreeze_every,
+            checkpointing=checkpointing,
+        ),
     )
+
+
+def build_layer_mix_v1(
+    tok2vec: Model[List[Doc], TokenVectors], n_layers: int, dropout: float = 0.1
+) -> Model[List[Doc], TokenVectors]:
+    """Registered as spacy-ctxtag.LayerMix.v1: mix the layers of an encoder, or of a listener to one, with weights that
+    the component learns for itself.
+
+    tok2vec (Model): A tok2vec that gives the vectors of several layers side by side.
+    n_layers (int): How many.
+    dropout (float): Probability of a layer to be left out of a batch of training.
+    RETURNS (Model): From B Docs to B × (T, W).
+    """
+    return chain(tok2vec, layer_mix(n_layers, dropout))

@@ -16,6 +16,8 @@ from ..types import TokenVectors
 from .alignment import first_only
 from .backbone import Backbone
 from .buckets import make_buckets
+from .finetuning import Finetuning
+from .hf_config import Layers, max_length, n_layers, pick_layers
 from .hf_shim import HFShim
 from .pieces import read_specials, tokenize
 from .pooling import encode
@@ -30,8 +32,9 @@ def Encoder(
     overlap: int,
     max_pieces: int,
     pooling: str,
-    lr_scale: float,
+    layers: Layers,
     width: Optional[int],
+    finetuning: Finetuning,
 ) -> Model[List[Doc], TokenVectors]:
     """Encode Docs with a Hugging Face encoder.
 
@@ -44,10 +47,12 @@ def Encoder(
     overlap (int): Word pieces that neighbouring windows of a long text share; half a window at most.
     max_pieces (int): Word pieces of one padded bucket.
     pooling (str): From pieces to tokens: "mean", "first" or "max".
-    lr_scale (float): Factor of the learning rate of the encoder's weights.
+    layers (Layers): Whose vectors are given: "last", or those of several side by side, so that W is theirs together:
+        "all", or a list of numbers from 0, the lowest (see `layer_mix`).
     width (Optional[int]): W when it must be known beforehand, as for listeners; checked against the weights.
-    RAISES (ValueError): CT001 for an overlap as large as the window, CT008 for an unknown pooling, CT009 when the
-        width differs.
+    finetuning (Finetuning): How the weights learn.
+    RAISES (ValueError): CT001 for an overlap as large as the window, CT008 for an unknown pooling; when initialized or
+        loaded, CT009 when the width differs, CT011 for layers that there are not, and what `Finetuning` raises.
     """
     if not 0 <= overlap < window:
         raise ValueError(Errors.CT001.format(capacity=window, overlap=overlap))
@@ -55,15 +60,22 @@ def Encoder(
         raise ValueError(Errors.CT008.format(pooling=pooling, known=POOLINGS))
     return Model(
         "ctx_encoder",
-        partial(_forward, window, overlap, max_pieces, pooling),
-        init=partial(_init, backbone),
+        partial(_forward, window, overlap, max_pieces, pooling, layers),
+        init=partial(_init, backbone, layers),
         dims={"nO": width},
-        shims=[HFShim(partial(_constant, lr_scale))],
+        shims=[HFShim(finetuning)],
     )
 
 
 def _forward(
-    window: int, overlap: int, max_pieces: int, pooling: str, model: Model[Any, Any], docs: List[Doc], is_train: bool
+    window: int,
+    overlap: int,
+    max_pieces: int,
+    pooling: str,
+    layers: Layers,
+    model: Model[Any, Any],
+    docs: List[Doc],
+    is_train: bool,
 ) -> Tuple[TokenVectors, Callable[[TokenVectors], List[Doc]]]:
     shim = _shim(model)
     tokenizer = shim.tokenizer
@@ -71,12 +83,14 @@ def _forward(
     if not any(lengths):
         return [model.ops.alloc2f(0, model.get_dim("nO")) for _ in docs], lambda d_vectors: []
     specials = read_specials(tokenizer)
-    capacity = min(window, max_length(shim)) - len(specials.prefix) - len(specials.suffix)
+    capacity = min(window, max_length(shim.module, tokenizer)) - len(specials.prefix) - len(specials.suffix)
     pieces = tokenize(docs, tokenizer, capacity=capacity, overlap=min(overlap, capacity // 2))
     if pooling == "first":
         pieces = pieces._replace(alignment=first_only(pieces.alignment))
     buckets = make_buckets(pieces, specials, max_pieces=max_pieces)
-    flat, backprop_flat = shim(partial(encode, buckets, pieces.n_tokens, model.get_dim("nO"), pooling), is_train)
+    picked = pick_layers(layers, n_layers(shim.module))
+    run = partial(encode, buckets, pieces.n_tokens, model.get_dim("nO"), pooling, picked)
+    flat, backprop_flat = shim(run, is_train)
     vectors = _split(model.ops.asarray2f(flat), lengths)  # B × (T, W)
 
     def backprop(d_vectors: TokenVectors) -> List[Doc]:
@@ -86,21 +100,11 @@ def _forward(
     return vectors, backprop
 
 
-def max_length(shim: HFShim) -> int:
-    """RETURNS (int): Word pieces that the encoder takes at once, special pieces included."""
-    config = shim.module.config
-    positions = getattr(config, "max_position_embeddings", None) or 0
-    reserved = 0
-    for name, module in shim.module.named_modules():
-        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
-            reserved = module.padding_idx + 1  # RoBERTa and its kin count positions from behind the padding
-    return int(min(positions - reserved if positions > 0 else 512, shim.tokenizer.model_max_length))
-
-
-def _init(backbone: Backbone, model: Model[Any, Any], X: Any = None, Y: Any = None) -> Model[Any, Any]:
+def _init(backbone: Backbone, layers: Layers, model: Model[Any, Any], X: Any = None, Y: Any = None) -> Model[Any, Any]:
     shim = _shim(model)
     shim.load(backbone.resolve())
-    found = int(shim.module.config.hidden_size)
+    picked = pick_layers(layers, n_layers(shim.module))
+    found = int(shim.module.config.hidden_size) * (1 if picked is None else len(picked))
     if model.has_dim("nO") and model.get_dim("nO") != found:
         raise ValueError(Errors.CT009.format(name=backbone.name, found=found, width=model.get_dim("nO")))
     model.set_dim("nO", found)
@@ -114,7 +118,3 @@ def _split(flat: Floats2d, lengths: List[int]) -> TokenVectors:
 
 def _shim(model: Model[Any, Any]) -> HFShim:
     return cast(HFShim, model.shims[0])
-
-
-def _constant(value: float, name: str) -> float:
-    return value

@@ -1,8 +1,8 @@
 """The Hugging Face encoder behind a Thinc model: weights, tokenizer, optimizer steps, serialization.
 
-It differs from Thinc's own PyTorch shim: prediction never touches the module's training mode (so threads may share
-it), one backward pass serves all buckets of an update, moving averages of the weights are really swapped in, and
-loading is strict. On disk the weights are `model.safetensors` beside `config.json` and the tokenizer's own files.
+Unlike Thinc's PyTorch shim it never touches the module's training mode in prediction (so threads may share it), goes
+backward once for all buckets, really swaps averages in, and loads strictly. On disk the weights are
+`model.safetensors` beside `config.json` and the tokenizer's own files.
 """
 
 import contextlib
@@ -16,9 +16,10 @@ from thinc.types import FloatsXd
 
 from ..errors import Errors
 from . import forking  # noqa: F401
+from .finetuning import Finetuning
 from .hf_bytes import are_apart, pack, unpacked
 from .hf_bytes import weights_apart as weights_apart
-from .hf_steps import LrScale, forward, swapped_in, take_steps
+from .hf_steps import forward, swapped_in, take_steps
 from .hf_weights import load_module, load_tokenizer, save_folder
 from .pieces import only_text
 
@@ -26,11 +27,13 @@ from .pieces import only_text
 class HFShim(Shim):
     """Holds a Hugging Face encoder and its fast tokenizer; empty until `load` or deserialization."""
 
-    def __init__(self, lr_scale: LrScale) -> None:
-        """lr_scale (LrScale): The factor of the learning rate by the name of a parameter."""
+    def __init__(self, finetuning: Finetuning) -> None:
+        """finetuning (Finetuning): Which weights learn, and how fast."""
         super().__init__(None)
         self._tokenizer: Any = None
-        self.lr_scale = lr_scale
+        self.finetuning = finetuning
+        self._rates: Dict[str, float] = {}  # factors of the learning rate
+        self._steps = 0  # since the weights were loaded
         self.awaits_weights = False  # deserialized from bytes that left the weights out
         self._has_gradient = False  # a backward pass has been made since the last step
 
@@ -52,12 +55,12 @@ class HFShim(Shim):
             raise ValueError(Errors.CT004)
         return self._tokenizer
 
-    # Weights and tokenizer
-
     def load(self, path: Path) -> None:
         """Load weights and tokenizer from a folder, strictly. RAISES (ValueError): CT005, CT006, CT007, CT010."""
-        module, self._tokenizer = load_module(path), load_tokenizer(path)
-        self._model = module.to(get_torch_default_device())
+        module, tokenizer = load_module(path), load_tokenizer(path)
+        self.finetuning.prepare(module)
+        self._rates, self._steps = self.finetuning.rates(module), 0
+        self._model, self._tokenizer = module.to(get_torch_default_device()), tokenizer
         self.awaits_weights = self._has_gradient = False
 
     def save(self, path: Path) -> None:
@@ -78,7 +81,7 @@ class HFShim(Shim):
         return self
 
     def copy(self) -> "HFShim":
-        copied = HFShim(self.lr_scale)
+        copied = HFShim(self.finetuning)
         copied.__setstate__({**copy.deepcopy(self.__dict__), "id": copied.id})
         return copied
 
@@ -91,12 +94,9 @@ class HFShim(Shim):
         if self._model is not None:
             self._model.to(f"cuda:{device_id}" if device_type == "gpu" else device_type)
 
-    # Forward and backward
-
     def __call__(self, run: Callable[[Any], Any], is_train: bool) -> Tuple[Any, Callable[[Any], None]]:
-        """Run the encoder.
+        """Run the encoder. `run` takes the module and returns one tensor.
 
-        run (Callable): Takes the module, returns one tensor.
         RETURNS (Tuple): The tensor as an array of the current ops, and a callback that takes its gradient.
         """
         output, backward = forward(self.module, run, is_train)
@@ -110,7 +110,9 @@ class HFShim(Shim):
         """Take a step, unless there was no backward pass since the last one."""
         if self._has_gradient:
             self._has_gradient = False
-            take_steps(self.module, optimizer, self.id, self.lr_scale)
+            take_steps(self.module, optimizer, self.id, self._rates)
+            self._steps += 1
+            self.finetuning.choose(self.module, self._steps)
 
     @contextlib.contextmanager
     def use_params(self, params: Dict[Tuple[int, str], FloatsXd]) -> Iterator[None]:

@@ -6,8 +6,6 @@ from typing import Any, Callable, Dict, Iterator, List, Tuple, cast
 from thinc.api import Optimizer, torch2xp, xp2torch
 from thinc.types import FloatsXd
 
-LrScale = Callable[[str], float]
-
 
 def forward(module: Any, run: Callable[[Any], Any], is_train: bool) -> Tuple[Any, Callable[[Any], bool]]:
     """Run a module that is in evaluation mode, and leave it so.
@@ -21,32 +19,32 @@ def forward(module: Any, run: Callable[[Any], Any], is_train: bool) -> Tuple[Any
     if not is_train:
         with torch.inference_mode():
             return torch2xp(run(module)), _no_backprop
-    module.train()
-    try:
+    with _training(module):
         output = run(module)
-    finally:
-        module.eval()
     if not output.requires_grad:  # no word piece in the batch, or all weights are frozen
         return torch2xp(output), _no_backprop
 
     def backprop(d_output: Any) -> bool:
-        torch.autograd.backward([output], [xp2torch(d_output, device=output.device)])
+        with _training(module):  # which of its layers run again now, if they kept nothing
+            torch.autograd.backward([output], [xp2torch(d_output, device=output.device)])
         return True
 
     return torch2xp(output.detach()), backprop
 
 
-def take_steps(module: Any, optimizer: Optimizer, shim_id: int, lr_scale: LrScale) -> None:
+def take_steps(module: Any, optimizer: Optimizer, shim_id: int, rates: Dict[str, float]) -> None:
     """Take a step for every weight that has a gradient, and set the gradients to zero.
+
+    rates (Dict[str, float]): The factor of the learning rate by the name of a parameter.
 
     Neither moves in memory: allocating them anew in every update, in all their sizes, lets the process grow, and an
     array over a tensor over an array … would get longer with every step.
     """
     for name, parameter in module.named_parameters():
-        if parameter.grad is None:
+        if parameter.grad is None or not parameter.requires_grad:
             continue
         before, gradient = (cast(FloatsXd, torch2xp(tensor)) for tensor in (parameter.detach(), parameter.grad))
-        weights, _ = optimizer((shim_id, name), before, gradient, lr_scale=lr_scale(name))
+        weights, _ = optimizer((shim_id, name), before, gradient, lr_scale=rates[name])
         updated = xp2torch(weights, device=parameter.device).reshape(parameter.shape)
         if updated.data_ptr() != parameter.data_ptr():
             parameter.data.copy_(updated)
@@ -67,6 +65,15 @@ def swapped_in(module: Any, params: Dict[Tuple[int, str], FloatsXd], shim_id: in
     finally:
         for parameter, data in backup:
             parameter.data = data
+
+
+@contextlib.contextmanager
+def _training(module: Any) -> Iterator[None]:
+    module.train()
+    try:
+        yield
+    finally:
+        module.eval()
 
 
 def _no_backprop(d_output: Any) -> bool:

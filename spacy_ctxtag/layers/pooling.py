@@ -5,15 +5,21 @@ mean: the mean over the token's pieces; max: their maximum, number by number; fi
 """
 
 from functools import partial
-from typing import Any, Sequence
+from typing import Any, Optional, Sequence
 
 import numpy as np
 
 from .buckets import Bucket
 
 
-def encode(buckets: Sequence[Bucket], n_tokens: int, width: int, pooling: str, module: Any) -> Any:
-    """RETURNS (torch.Tensor): (T, W), one row for each token of the batch; zeros for a token without a piece."""
+def encode(
+    buckets: Sequence[Bucket], n_tokens: int, width: int, pooling: str, layers: Optional[Sequence[int]], module: Any
+) -> Any:
+    """Run an encoder over all buckets of a batch.
+
+    layers (Optional[Sequence[int]]): Layers whose vectors stand side by side in a row; None for the last one alone.
+    RETURNS (torch.Tensor): (T, W), one row for each token of the batch; zeros for a token without a piece.
+    """
     import torch
 
     weight = next(module.parameters())
@@ -23,7 +29,7 @@ def encode(buckets: Sequence[Bucket], n_tokens: int, width: int, pooling: str, m
         return output
     parts = []
     for bucket in buckets:
-        hidden = _last_hidden(module, to_device(bucket.ids), to_device(bucket.mask))  # (N, P, W)
+        hidden = _hidden(module, to_device(bucket.ids), to_device(bucket.mask), layers)  # (N, P, W)
         parts.append(hidden.reshape(-1, width).index_select(0, to_device(bucket.source)))  # (E, W)
     entries = torch.cat(parts)  # (E, W)
     token = np.concatenate([bucket.token for bucket in buckets])  # (E,)
@@ -34,14 +40,18 @@ def encode(buckets: Sequence[Bucket], n_tokens: int, width: int, pooling: str, m
     return output.index_add(0, index, entries * to_device(share, dtype=entries.dtype)[:, None])
 
 
-def _last_hidden(module: Any, ids: Any, mask: Any) -> Any:
-    """Run the encoder; where the device's memory is too small, over halves."""
+def _hidden(module: Any, ids: Any, mask: Any, layers: Optional[Sequence[int]]) -> Any:
+    """Run the encoder; where the device's memory is too small, over halves. RETURNS (torch.Tensor): (N, P, W)."""
     import torch
 
     try:
-        return module(input_ids=ids, attention_mask=mask).last_hidden_state
+        found = module(input_ids=ids, attention_mask=mask, output_hidden_states=layers is not None)
+        if layers is None:
+            return found.last_hidden_state
+        states = [*found.hidden_states[1:-1], found.last_hidden_state]  # the first are the embeddings
+        return torch.cat([states[layer] for layer in layers], dim=-1)
     except torch.cuda.OutOfMemoryError:
         if len(ids) == 1:
             raise
     half = len(ids) // 2  # after the except block, which keeps what did not fit alive
-    return torch.cat([_last_hidden(module, ids[at], mask[at]) for at in (slice(half), slice(half, None))])
+    return torch.cat([_hidden(module, ids[at], mask[at], layers) for at in (slice(half), slice(half, None))])

@@ -13,7 +13,7 @@ from tiny_encoders import ANY_TEXT, FRAGMENTS, LONG, NLP, PLAIN, docs_of, make_e
 
 from spacy_ctxtag.architectures.encoder import build_encoder_v1
 from spacy_ctxtag.layers.backbone import Backbone
-from spacy_ctxtag.layers.encoder import max_length
+from spacy_ctxtag.layers.hf_config import max_length
 
 pytestmark = pytest.mark.backbone
 kinds = pytest.mark.parametrize("kind", KINDS)
@@ -123,7 +123,8 @@ def test_neither_order_nor_bucket_size_matters(tiny_backbone, order, max_pieces)
 
 @kinds
 def test_window_is_no_longer_than_the_encoder_takes(kind, tiny_backbones):
-    assert max_length(shared_encoder(tiny_backbones[kind]).shims[0]) == 48
+    shim = shared_encoder(tiny_backbones[kind]).shims[0]
+    assert max_length(shim.module, shim.tokenizer) == 48
 
 
 def test_window_of_one_piece_works(tiny_backbone):

@@ -6,7 +6,6 @@ import random
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import numpy
@@ -20,6 +19,7 @@ from tiny_encoders import FRAGMENTS, LONG, PLAIN, docs_of, make_encoder, shared_
 
 from spacy_ctxtag.architectures.encoder import build_encoder_v1
 from spacy_ctxtag.layers.backbone import Backbone
+from spacy_ctxtag.layers.finetuning import Finetuning
 from spacy_ctxtag.layers.hf_bytes import unpacked
 from spacy_ctxtag.layers.hf_shim import HFShim, weights_apart
 
@@ -28,16 +28,8 @@ kinds = pytest.mark.parametrize("kind", KINDS)
 TEXTS = [PLAIN, LONG, "", *FRAGMENTS[4:]]
 
 
-def constant(value, name):
-    return value
-
-
-def only_layer_1(name):
-    return 1.0 if "layer.1." in name else 0.0
-
-
 def make_shim(path):
-    shim = HFShim(partial(constant, 0.5))
+    shim = HFShim(Finetuning(lr_scale=0.5))
     shim.load(Path(path))
     return shim
 
@@ -299,16 +291,6 @@ def test_learn_rate_is_scaled(tiny_backbone):
     learn(model, record)
     shim = model.shims[0]
     assert rates == {(shim.id, name): 0.25 for name in weights(shim)}
-
-
-def test_learn_rate_may_differ_by_weight(tiny_backbone):
-    model = make_encoder(tiny_backbone)
-    shim = model.shims[0]
-    shim.lr_scale = only_layer_1
-    before = weights(shim)
-    learn(model, Adam(0.01))
-    moved = {name for name, value in weights(shim).items() if (value != before[name]).any()}
-    assert moved == {name for name in before if "layer.1." in name}
 
 
 def test_gradients_are_used_once(tiny_backbone):
