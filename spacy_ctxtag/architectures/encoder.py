@@ -58,4 +58,7 @@ def build_layer_mix_v1(
     dropout (float): Probability of a layer to be left out of a batch of training.
     RETURNS (Model): From B Docs to B × (T, W).
     """
-    return chain(tok2vec, layer_mix(n_layers, dropout))
+    mix = layer_mix(n_layers, dropout)
+    if tok2vec.has_dim("nO"):
+        mix.set_dim("nO", tok2vec.get_dim("nO") // n_layers)
+    return chain(tok2vec, mix)

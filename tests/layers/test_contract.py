@@ -10,6 +10,7 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from thinc.api import Model, NumpyOps, fix_random_seed
 
+from spacy_ctxtag.architectures.encoder import build_layer_mix_v1
 from spacy_ctxtag.architectures.features import build_features_v1
 from spacy_ctxtag.layers.char_cnn import CharCNN
 from spacy_ctxtag.layers.fuse import fuse
@@ -81,6 +82,12 @@ CASES = [
         lambda: build_features_v1(chars(5), chars(3), spelling(3), StaticVectors(2), width=8, dropout=0.0),
         8,
         True,
+    ),
+    Case("layer_mix", lambda: build_layer_mix_v1(chars(6), 3, dropout=0.0), 2),
+    Case(
+        "layer_mix-in-features",
+        lambda: build_features_v1(build_layer_mix_v1(chars(6), 2, dropout=0.0), chars(3), width=5, dropout=0.0),
+        5,
     ),
     Case("features-alone", lambda: build_features_v1(chars(5)), 5),
 ]
