@@ -25,8 +25,15 @@ def part_of_gold(run: Run, vocab: Vocab, sentence: Sentence) -> Doc:
     return doc
 
 
+def entity_ratio(sentences: list[Sentence]) -> float:
+    """RETURNS: the share of tokens that are in entities."""
+    inside = [tag != "O" for sentence in sentences for tag in sentence.tags["ner"]]
+    return sum(inside) / len(inside)
+
+
 def build(run: Run, train: list[Sentence]) -> SpacySystem:
-    config = ctx.NLP.format(pipeline='["head"]') + ctx.head("head", crf=True)
+    settings = f"entity_ratio = {entity_ratio(run.read('dev'))}" if run.system.endswith("ratio") else ""
+    config = ctx.NLP.format(pipeline='["head"]') + ctx.head("head", settings, crf=True)
     config += ctx.ENCODER.format(section="components.head.model.tok2vec.encoder")
     gold = partial(part_of_gold, run)
     return SpacySystem(run, train, config, rate=ctx.HEAD_RATE * run.lr, gold=gold, tags=tags_of)
