@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/finetuning.py --data DIR
 
-A `ctx_ner` on MiniLM-L6 (6 layers) learns from documents of about 150 words (sentences of wikigold laid end to end), 8 in
-one update. Every setting runs in processes of its own, turn about; a time is that of all updates after the first two.
+A `ctx_ner` on MiniLM-L6 (6 layers) learns from documents of about 150 words (sentences of wikigold laid end to end), 8
+in one update. Every setting runs in processes of its own, turn about; a time is that of all updates after the first two.
 Memory is by how much the updates raise the peak of the process. The result is `results/finetuning.json`.
 """
 
