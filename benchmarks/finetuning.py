@@ -3,7 +3,7 @@
     .venv/bin/python benchmarks/finetuning.py --data DIR
 
 A `ctx_ner` on MiniLM-L6 (6 layers) learns from documents of about 150 words (sentences of wikigold laid end to end), 8
-in one update. Every setting runs in processes of its own, turn about; a time is that of all updates after the first two.
+in one update. Every setting runs in processes of its own, turn about; updates after the first two are timed.
 Memory is by how much the updates raise the peak of the process. The result is `results/finetuning.json`.
 """
 
