@@ -17,6 +17,7 @@ import argparse
 import hashlib
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -257,6 +258,11 @@ def claim(name: str, value: float, **bound: float) -> dict[str, Any]:
     return {"claim": name, "value": value, **bound, "holds": holds}
 
 
+def anywhere(settings: Any) -> Any:
+    """Settings without the folder of the environment in which they were used."""
+    return json.loads(re.sub(r'/[^"\\ ]*?/site-packages', "site-packages", json.dumps(settings)))
+
+
 def record(results: list[dict[str, Any]], tried: list[dict[str, Any]]) -> dict[str, Any]:
     """What `results/accuracy.json` holds."""
     weights = {result["weights_sha256"] for result in results}
@@ -268,7 +274,7 @@ def record(results: list[dict[str, Any]], tried: list[dict[str, Any]]) -> dict[s
     for result in results:
         run = result["run"]
         versions["peers" if SYSTEMS[run["system"]].is_peer else "ours"] = result["environment"]["versions"]
-        settings.setdefault(run["corpus"], {})[run["system"]] = result["settings"]
+        settings.setdefault(run["corpus"], {})[run["system"]] = anywhere(result["settings"])
         about = {name: value for name, value in result["environment"].items() if name != "versions"}
         dropped = ("run", "environment", "settings", "predictions", "weights_sha256")
         raw.append({**run, **about, **{k: v for k, v in result.items() if k not in dropped}, "data": ""})
