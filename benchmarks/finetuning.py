@@ -23,7 +23,7 @@ import spacy
 import torch
 from spacy.tokens import Doc
 from spacy.training import Example
-from systems.common import environment, read_tsv, spans_of, write_result
+from systems.common import environment, read_tsv, write_result
 
 RESULT = accuracy.HERE / "results" / "finetuning.json"
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -40,17 +40,12 @@ def documents(nlp: Any, path: Path, count: int) -> list[Example]:
     """Examples of at least WORDS words each."""
     examples: list[Example] = []
     words: list[str] = []
-    entities: list[tuple[int, int, str]] = []
+    tags: list[str] = []
     for sentence in read_tsv(path):
-        entities += [
-            (start + len(words), end + len(words), label) for start, end, label in spans_of(sentence.tags["ner"])
-        ]
-        words += sentence.words
+        words, tags = words + sentence.words, tags + sentence.tags["ner"]
         if len(words) >= WORDS:
-            doc = Doc(nlp.vocab, words)
-            doc.ents = [spacy.tokens.Span(doc, start, end, label=label) for start, end, label in entities]
-            examples.append(Example(Doc(nlp.vocab, words), doc))
-            words, entities = [], []
+            examples.append(Example(Doc(nlp.vocab, words), Doc(nlp.vocab, words, ents=tags)))
+            words, tags = [], []
         if len(examples) == count:
             break
     return examples

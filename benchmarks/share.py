@@ -15,7 +15,7 @@ import itertools
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -24,8 +24,9 @@ import accuracy
 import spacy
 import torch
 from spacy.tokens import Doc
-from spacy.training import Example, iob_to_biluo
+from spacy.training import Example
 from systems.common import environment, read_tsv, write_result
+from systems.spacy_loop import gold_doc
 
 RESULT = accuracy.HERE / "results" / "share.json"
 CALLED = {"ner_loss": ("nll",), "ner_decoder": ("posterior", "viterbi", "span_log_probs")}  # module: what it calls
@@ -64,25 +65,17 @@ class Stopwatch:
 
 
 def examples_of(nlp: Any, path: Path, count: int) -> list[Example]:
-    examples = []
-    for sentence in itertools.islice(read_tsv(path), count):
-        biluo = iob_to_biluo(sentence.tags["ner"])
-        doc = Doc(nlp.vocab, sentence.words)
-        examples.append(Example.from_dict(doc, {"words": sentence.words, "entities": biluo}))
-    return examples
+    sentences = itertools.islice(read_tsv(path), count)
+    return [Example(Doc(nlp.vocab, each.words), gold_doc(nlp.vocab, each)) for each in sentences]
 
 
 def timed(call: Callable[[], Any], *places: tuple[Any, tuple[str, ...]]) -> list[float]:
     """RETURNS: seconds of a call, then those of them that passed within the functions of each place."""
-    watches = [Stopwatch() for _ in places]
-    running = [watch.on(place, *names) for watch, (place, names) in zip(watches, places, strict=True)]
-    for context in running:
-        context.__enter__()
-    start = time.perf_counter()
-    call()
-    total = time.perf_counter() - start
-    for context in reversed(running):
-        context.__exit__(None, None, None)
+    with ExitStack() as stack:
+        watches = [stack.enter_context(Stopwatch().on(place, *names)) for place, names in places]
+        start = time.perf_counter()
+        call()
+        total = time.perf_counter() - start
     return [total, *(watch.seconds for watch in watches)]
 
 
@@ -107,7 +100,7 @@ def main() -> None:
             nlp.update(examples[start : start + TRAIN_BATCH], sgd=optimizer)
 
     def annotate() -> None:
-        list(nlp.pipe([eg.reference.copy() for eg in examples], batch_size=BATCH))
+        list(nlp.pipe([Doc(nlp.vocab, [token.text for token in eg.reference]) for eg in examples], batch_size=BATCH))
 
     raw: dict[str, list[list[float]]] = {"training": [], "inference": []}
     before = environment()

@@ -41,7 +41,7 @@ def take_steps(module: Any, optimizer: Optimizer, shim_id: int, rates: Dict[str,
     array over a tensor over an array … would get longer with every step.
     """
     for name, parameter in module.named_parameters():
-        if parameter.grad is None or not parameter.requires_grad:
+        if parameter.grad is None:
             continue
         before, gradient = (cast(FloatsXd, torch2xp(tensor)) for tensor in (parameter.detach(), parameter.grad))
         weights, _ = optimizer((shim_id, name), before, gradient, lr_scale=rates[name])
