@@ -64,6 +64,7 @@ class Errors(metaclass=_WithCodes):
         "LayerMix got vectors of width {width}, which {n} layers cannot divide. Set `n_layers` to the number of "
         "`layers` of the encoder that it reads."
     )
+    CT016 = "Unknown precision {precision!r}. Expected one of {known}."
 
     # CT4xx: components
     CT400 = "{name!r}: a label must be a string that is not empty, got {label!r}."

@@ -9,6 +9,7 @@ from ..layers.backbone import Backbone
 from ..layers.encoder import Encoder
 from ..layers.finetuning import Finetuning
 from ..layers.layer_mix import layer_mix
+from ..layers.reading import Reading
 from ..types import TokenVectors
 
 
@@ -19,6 +20,7 @@ def build_encoder_v1(
     max_pieces: int = 4096,
     pooling: str = "mean",
     layers: Union[str, List[int]] = "last",
+    precision: str = "fp32",
     lr_scale: float = 0.1,
     lr_decay: float = 1.0,
     freeze_layers: int = 0,
@@ -27,14 +29,17 @@ def build_encoder_v1(
     checkpointing: bool = False,
     width: Optional[int] = None,
 ) -> Model[List[Doc], TokenVectors]:
-    """Registered as spacy-ctxtag.Encoder.v1; see `Encoder` and `Finetuning` in `spacy_ctxtag.layers`."""
+    """Registered as spacy-ctxtag.Encoder.v1; see `Encoder`, `Reading` and `Finetuning` in `spacy_ctxtag.layers`."""
     return Encoder(
         backbone,
-        window=window,
-        overlap=overlap,
-        max_pieces=max_pieces,
-        pooling=pooling,
-        layers=layers,
+        reading=Reading(
+            window=window,
+            overlap=overlap,
+            max_pieces=max_pieces,
+            pooling=pooling,
+            layers=layers,
+            precision=precision,
+        ),
         width=width,
         finetuning=Finetuning(
             lr_scale=lr_scale,

@@ -17,22 +17,17 @@ from .alignment import first_only
 from .backbone import Backbone
 from .buckets import make_buckets
 from .finetuning import Finetuning
-from .hf_config import Layers, max_length, n_layers, pick_layers
+from .hf_config import Layers, n_layers, pick_layers
 from .hf_shim import HFShim
 from .pieces import read_specials, tokenize
 from .pooling import encode
-
-POOLINGS = ("mean", "first", "max")
+from .reading import Reading
 
 
 def Encoder(
     backbone: Backbone,
     *,
-    window: int,
-    overlap: int,
-    max_pieces: int,
-    pooling: str,
-    layers: Layers,
+    reading: Reading,
     width: Optional[int],
     finetuning: Finetuning,
 ) -> Model[List[Doc], TokenVectors]:
@@ -43,36 +38,23 @@ def Encoder(
     with respect to Docs. An empty batch gives an empty list and runs nothing.
 
     backbone (Backbone): Where the weights come from, asked in `initialize` only.
-    window (int): Word pieces that the encoder reads at once, special pieces included; less where it takes less.
-    overlap (int): Word pieces that neighbouring windows of a long text share; half a window at most.
-    max_pieces (int): Word pieces of one padded bucket.
-    pooling (str): From pieces to tokens: "mean", "first" or "max".
-    layers (Layers): Whose vectors are given: "last", or those of several side by side, so that W is theirs together:
-        "all", or a list of numbers from 0, the lowest (see `layer_mix`).
+    reading (Reading): Windows, buckets, layers, pooling, precision.
     width (Optional[int]): W when it must be known beforehand, as for listeners; checked against the weights.
     finetuning (Finetuning): How the weights learn.
-    RAISES (ValueError): CT001 for an overlap as large as the window, CT008 for an unknown pooling; when initialized or
-        loaded, CT009 when the width differs, CT011 for layers that there are not, and what `Finetuning` raises.
+    RAISES (ValueError): When initialized or loaded, CT009 when the width differs, CT011 for layers that there are not,
+        and what `Finetuning` raises.
     """
-    if not 0 <= overlap < window:
-        raise ValueError(Errors.CT001.format(capacity=window, overlap=overlap))
-    if pooling not in POOLINGS:
-        raise ValueError(Errors.CT008.format(pooling=pooling, known=POOLINGS))
     return Model(
         "ctx_encoder",
-        partial(_forward, window, overlap, max_pieces, pooling, layers),
-        init=partial(_init, backbone, layers),
+        partial(_forward, reading),
+        init=partial(_init, backbone, reading.layers),
         dims={"nO": width},
         shims=[HFShim(finetuning)],
     )
 
 
 def _forward(
-    window: int,
-    overlap: int,
-    max_pieces: int,
-    pooling: str,
-    layers: Layers,
+    reading: Reading,
     model: Model[Any, Any],
     docs: List[Doc],
     is_train: bool,
@@ -83,14 +65,14 @@ def _forward(
     if not any(lengths):
         return [model.ops.alloc2f(0, model.get_dim("nO")) for _ in docs], lambda d_vectors: []
     specials = read_specials(tokenizer)
-    capacity = min(window, max_length(shim.module, tokenizer)) - len(specials.prefix) - len(specials.suffix)
-    pieces = tokenize(docs, tokenizer, capacity=capacity, overlap=min(overlap, capacity // 2))
-    if pooling == "first":
+    capacity = reading.capacity(shim.module, tokenizer, specials)
+    pieces = tokenize(docs, tokenizer, capacity=capacity, overlap=min(reading.overlap, capacity // 2))
+    if reading.pooling == "first":
         pieces = pieces._replace(alignment=first_only(pieces.alignment))
-    buckets = make_buckets(pieces, specials, max_pieces=max_pieces)
-    picked = pick_layers(layers, n_layers(shim.module))
-    run = partial(encode, buckets, pieces.n_tokens, model.get_dim("nO"), pooling, picked)
-    flat, backprop_flat = shim(run, is_train)
+    buckets = make_buckets(pieces, specials, max_pieces=reading.max_pieces)
+    picked = pick_layers(reading.layers, n_layers(shim.module))
+    run = partial(encode, buckets, pieces.n_tokens, model.get_dim("nO"), reading.pooling, picked)
+    flat, backprop_flat = shim(run, is_train, reading.precision)
     vectors = _split(model.ops.asarray2f(flat), lengths)  # B × (T, W)
 
     def backprop(d_vectors: TokenVectors) -> List[Doc]:

@@ -1,8 +1,7 @@
 """The Hugging Face encoder behind a Thinc model: weights, tokenizer, optimizer steps, serialization.
 
-Unlike Thinc's PyTorch shim it never touches the module's training mode in prediction (so threads may share it), goes
-backward once for all buckets, really swaps averages in, and loads strictly. On disk the weights are
-`model.safetensors` beside `config.json` and the tokenizer's own files.
+Unlike Thinc's PyTorch shim it leaves the module's training mode alone in prediction (so threads may share it), goes
+backward once for all buckets, swaps averages in, and loads strictly. On disk it is the folder of `save_folder`.
 """
 
 import contextlib
@@ -19,23 +18,24 @@ from . import forking  # noqa: F401
 from .finetuning import Finetuning
 from .hf_bytes import are_apart, pack, unpacked
 from .hf_bytes import weights_apart as weights_apart
-from .hf_steps import forward, swapped_in, take_steps
+from .hf_steps import Run, forward, swapped_in, take_steps
 from .hf_weights import load_module, load_tokenizer, save_folder
 from .pieces import only_text
+from .precision import Copies
 
 
 class HFShim(Shim):
     """Holds a Hugging Face encoder and its fast tokenizer; empty until `load` or deserialization."""
 
     def __init__(self, finetuning: Finetuning) -> None:
-        """finetuning (Finetuning): Which weights learn, and how fast."""
         super().__init__(None)
         self._tokenizer: Any = None
         self.finetuning = finetuning
         self._rates: Dict[str, float] = {}  # factors of the learning rate
         self._steps = 0  # since the weights were loaded
         self.awaits_weights = False  # deserialized from bytes that left the weights out
-        self._has_gradient = False  # a backward pass has been made since the last step
+        self._copies = Copies()  # in other precisions
+        self._has_gradient = False  # from a backward pass since the last step
 
     @property
     def is_loaded(self) -> bool:
@@ -43,7 +43,7 @@ class HFShim(Shim):
 
     @property
     def module(self) -> Any:
-        """RETURNS (torch.nn.Module): The encoder. RAISES (ValueError): CT004 when there is none yet."""
+        """RETURNS (torch.nn.Module): The encoder. RAISES (ValueError): CT004 without one."""
         if self._model is None:
             raise ValueError(Errors.CT004)
         return self._model
@@ -64,7 +64,6 @@ class HFShim(Shim):
         self.awaits_weights = self._has_gradient = False
 
     def save(self, path: Path) -> None:
-        """Write weights and tokenizer to a folder that does not exist yet."""
         save_folder(self.module, self.tokenizer, path)
 
     def to_bytes(self) -> bytes:
@@ -93,13 +92,12 @@ class HFShim(Shim):
     def to_device(self, device_type: str, device_id: int) -> None:
         if self._model is not None:
             self._model.to(f"cuda:{device_id}" if device_type == "gpu" else device_type)
+            self._copies.clear()
 
-    def __call__(self, run: Callable[[Any], Any], is_train: bool) -> Tuple[Any, Callable[[Any], None]]:
-        """Run the encoder. `run` takes the module and returns one tensor.
-
-        RETURNS (Tuple): The tensor as an array of the current ops, and a callback that takes its gradient.
-        """
-        output, backward = forward(self.module, run, is_train)
+    def __call__(self, run: Run, is_train: bool, precision: str = "fp32") -> Tuple[Any, Callable[[Any], None]]:
+        """RETURNS (Tuple): What `run` gives, as an array of the current ops, and a callback that takes its gradient."""
+        module = self.module if is_train else self._copies.get(self.module, precision)
+        output, backward = forward(module, run, is_train)
 
         def backprop(d_output: Any) -> None:
             self._has_gradient = backward(d_output) or self._has_gradient
@@ -111,10 +109,12 @@ class HFShim(Shim):
         if self._has_gradient:
             self._has_gradient = False
             take_steps(self.module, optimizer, self.id, self._rates)
+            self._copies.clear()
             self._steps += 1
             self.finetuning.choose(self.module, self._steps)
 
     @contextlib.contextmanager
     def use_params(self, params: Dict[Tuple[int, str], FloatsXd]) -> Iterator[None]:
-        with swapped_in(self._model, params, self.id) if self.is_loaded else contextlib.nullcontext():
+        swapped = swapped_in(self._model, params, self.id) if self.is_loaded else contextlib.nullcontext()
+        with swapped, self._copies.set_aside():
             yield

@@ -6,11 +6,12 @@ from typing import Any, Callable, Dict, Iterator, List, Tuple, cast
 from thinc.api import Optimizer, torch2xp, xp2torch
 from thinc.types import FloatsXd
 
+Run = Callable[[Any], Any]  # takes the module, returns one tensor
 
-def forward(module: Any, run: Callable[[Any], Any], is_train: bool) -> Tuple[Any, Callable[[Any], bool]]:
+
+def forward(module: Any, run: Run, is_train: bool) -> Tuple[Any, Callable[[Any], bool]]:
     """Run a module that is in evaluation mode, and leave it so.
 
-    run (Callable): Takes the module, returns one tensor.
     RETURNS (Tuple): The tensor as an array, and a callback that takes its gradient and adds up those of the weights. It
         tells whether there was anything to go back through.
     """

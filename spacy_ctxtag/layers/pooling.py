@@ -18,20 +18,21 @@ def encode(
     """Run an encoder over all buckets of a batch.
 
     layers (Optional[Sequence[int]]): Layers whose vectors stand side by side in a row; None for the last one alone.
-    RETURNS (torch.Tensor): (T, W), one row for each token of the batch; zeros for a token without a piece.
+    RETURNS (torch.Tensor): (T, W), fp32 or finer, a row for each token of the batch; zeros for one without a piece.
     """
     import torch
 
     weight = next(module.parameters())
     to_device = partial(torch.as_tensor, device=weight.device)
-    output = torch.zeros((n_tokens, width), device=weight.device, dtype=weight.dtype)
+    dtype = torch.promote_types(weight.dtype, torch.float32)
+    output = torch.zeros((n_tokens, width), device=weight.device, dtype=dtype)
     if not buckets:
         return output
     parts = []
     for bucket in buckets:
         hidden = _hidden(module, to_device(bucket.ids), to_device(bucket.mask), layers)  # (N, P, W)
         parts.append(hidden.reshape(-1, width).index_select(0, to_device(bucket.source)))  # (E, W)
-    entries = torch.cat(parts)  # (E, W)
+    entries = torch.cat(parts).to(dtype)  # (E, W)
     token = np.concatenate([bucket.token for bucket in buckets])  # (E,)
     index = to_device(token)
     if pooling == "max":

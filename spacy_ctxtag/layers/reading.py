@@ -1,0 +1,46 @@
+"""How an encoder reads texts: windows, buckets, layers, pooling, precision."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import Errors
+from .hf_config import Layers, max_length
+from .pieces import Specials
+from .precision import PRECISIONS
+
+POOLINGS = ("mean", "first", "max")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Settings of the forward pass. None of them is stored with the weights, so each can be set when a model is loaded.
+
+    window (int): Word pieces that the encoder reads at once, special pieces included; less where it takes less.
+    overlap (int): Word pieces that neighbouring windows of a long text share; half a window at most.
+    max_pieces (int): Word pieces of one padded bucket.
+    pooling (str): From pieces to tokens: "mean", "first" or "max".
+    layers (Layers): Whose vectors are given: "last", or those of several side by side, so that W is theirs together:
+        "all", or a list of numbers from 0, the lowest (see `layer_mix`).
+    precision (str): The numbers of prediction: "fp32", "bf16" or "fp16". Training is in fp32 always.
+    RAISES (ValueError): CT001 for an overlap as large as the window, CT008 for an unknown pooling, CT016 for an unknown
+        precision.
+    """
+
+    window: int
+    overlap: int
+    max_pieces: int
+    pooling: str
+    layers: Layers
+    precision: str
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.overlap < self.window:
+            raise ValueError(Errors.CT001.format(capacity=self.window, overlap=self.overlap))
+        if self.pooling not in POOLINGS:
+            raise ValueError(Errors.CT008.format(pooling=self.pooling, known=POOLINGS))
+        if self.precision not in PRECISIONS:
+            raise ValueError(Errors.CT016.format(precision=self.precision, known=PRECISIONS))
+
+    def capacity(self, module: Any, tokenizer: Any, specials: Specials) -> int:
+        """RETURNS (int): Word pieces of a text that fit in a window, beside the special ones."""
+        return min(self.window, max_length(module, tokenizer)) - len(specials.prefix) - len(specials.suffix)
