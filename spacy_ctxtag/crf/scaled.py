@@ -16,6 +16,7 @@ from .log_space import LogPass, log_space_pass
 
 TINY = 1e-280  # a possible tag below this has lost digits, or a neighbour: the smallest normal number is 2e-308
 TINY_MASS = 1e-100  # below this, the factors of the pair marginals could overflow
+LOWEST = np.finfo(np.float64).min
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +67,8 @@ def sum_product(lattice: Lattice) -> Pass:
     active, offsets, size = lattice.active.tolist(), lattice.offsets.tolist(), len(lattice.rows)
     mirror, ones = lattice.mirror(), np.ones(len(lattice.transition))
     with np.errstate(all="ignore"):  # what goes wrong here is found by `_lost_mass`, and done again
-        top, top_move = lattice.potentials.max(axis=1), lattice.transition.max()  # (N,), ()
+        top = lattice.potentials.max(axis=1)  # (N,)
+        top_move = max(lattice.transition.max(), LOWEST)  # LOWEST if all moves are forbidden
         weight = np.exp(lattice.transition - top_move)  # (K, K) in [0, 1]
         emit, before, scaled = (np.empty((2, *lattice.potentials.shape)) for _ in range(3))  # (2, N, K) in [0, 1]
         np.exp(np.subtract(lattice.potentials, top[:, None], out=emit[0]), out=emit[0])

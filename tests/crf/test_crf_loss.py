@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from crf_oracle import GRAMMARS, enumerate_paths, legal_paths, random_chains, random_masks
 
-from spacy_ctxtag.crf import Chains, nll, viterbi
-from spacy_ctxtag.tags import constraint_mask, make_grammar
+from spacy_ctxtag.crf import Chains, nll, posterior, viterbi
+from spacy_ctxtag.tags import Grammar, constraint_mask, make_grammar
 
 LENGTHS = [3, 1, 5, 2, 0, 4, 3, 4]
 
@@ -125,6 +125,16 @@ def test_nll_of_nothing():
     assert losses.shape == (0,)
     assert gradient.emissions == []
     assert not gradient.transition.any()
+
+
+@pytest.mark.parametrize("lengths", [[], [0], [1, 1]])
+def test_grammar_without_any_move_has_a_finite_gradient(lengths):
+    grammar = Grammar("BIO", (), ("O",), np.ones(1, bool), np.zeros((1, 1), bool), np.ones(1, bool))
+    chains = Chains([np.ones((n, 1)) for n in lengths], np.ones(1), np.ones((1, 1)), np.ones(1))
+    losses, gradient = nll(chains, grammar, [np.ones((n, 1), bool) for n in lengths])
+    assert not losses.any()
+    assert not gradient.transition.any()
+    assert [result.log_z for result in posterior(chains, grammar)] == [3.0 * n for n in lengths]
 
 
 def test_gold_that_is_not_allowed_is_refused_by_name():
