@@ -289,6 +289,8 @@ def main(build: Callable[[Run, list[Sentence]], System]) -> None:
     }
     if KEEP in os.environ and hasattr(system, "nlp"):
         system.nlp.to_disk(result.with_suffix(""))
+    elif KEEP in os.environ and hasattr(system, "save"):
+        system.save(result.with_suffix(""))
     partial = result.with_suffix(".partial")
     partial.write_text(json.dumps(record), encoding="utf8")
     partial.replace(result)

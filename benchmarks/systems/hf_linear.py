@@ -4,6 +4,7 @@ AutoModelForTokenClassification with the training that its tutorials and the Tra
 weight decay 0.01 except on biases and LayerNorm, warm-up and linear decay, gradient clipped at 1.0.
 """
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -72,6 +73,12 @@ class LinearClassifier:
         self.schedule.step()
         self.optimizer.zero_grad()
         return loss.item()
+
+    def save(self, folder: Path) -> None:
+        self.model.config.id2label = dict(enumerate(self.labels))
+        self.model.config.label2id = self.ids
+        self.model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
 
     @torch.inference_mode()
     def predict(self, texts: list[list[str]]) -> list[Tags]:
