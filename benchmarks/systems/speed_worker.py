@@ -93,7 +93,7 @@ class HuggingFacePipeline:
         self.pipe = pipeline("ner", model=folder, aggregation_strategy="simple")
 
     def annotate(self, texts: list[str], batch_size: int) -> None:
-        for _ in self.pipe(iter(texts), batch_size=batch_size):
+        for _ in self.pipe(texts, batch_size=batch_size):
             pass
 
 
