@@ -29,7 +29,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from systems.common import HARNESS, Run, digest, environment, headline, write_result
+from systems.common import HARNESS, Run, digest, environ, environment, headline, write_result
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -97,10 +97,6 @@ def execute(runs: list[Run], options: argparse.Namespace, folder: Path) -> list[
     files = [result_file(run, folder) for run in runs]
     missing = [(run, file) for run, file in zip(runs, files, strict=True) if not file.exists()]
     print(f"{len(runs)} trainings, {len(missing)} to do", flush=True)
-    threads = dict.fromkeys(
-        ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "BLIS_NUM_THREADS"), str(options.threads)
-    )
-    quiet = {"TOKENIZERS_PARALLELISM": "false", "TRANSFORMERS_VERBOSITY": "error", "HF_HUB_OFFLINE": "1"}
 
     def train(job: tuple[Run, Path]) -> bool:
         run, file = job
@@ -109,7 +105,7 @@ def execute(runs: list[Run], options: argparse.Namespace, folder: Path) -> list[
         task.write_text(json.dumps(asdict(run)), encoding="utf8")
         python = options.peer_python if kind.is_peer else sys.executable
         command = [str(python), "-m", f"systems.{kind.module}", str(task), str(file)]
-        if subprocess.run(command, cwd=HERE, env={**os.environ, **threads, **quiet}, check=False).returncode:
+        if subprocess.run(command, cwd=HERE, env=environ(options.threads), check=False).returncode:
             print(f"{run.name}: failed", file=sys.stderr, flush=True)
             return False
         scores = json.loads(file.read_text(encoding="utf8"))["scores"]

@@ -8,6 +8,7 @@ Memory is by how much the updates raise the peak of the process. The result is `
 """
 
 import argparse
+import itertools
 import json
 import os
 import resource
@@ -23,7 +24,8 @@ import spacy
 import torch
 from spacy.tokens import Doc
 from spacy.training import Example
-from systems.common import environment, read_tsv, write_result
+from systems.common import environment, joined, read_tsv, write_result
+from systems.spacy_loop import gold_doc
 
 RESULT = accuracy.HERE / "results" / "finetuning.json"
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -38,17 +40,8 @@ WORDS, BATCH, WARM, STEPS, REPETITIONS = 150, 8, 2, 10, 5
 
 def documents(nlp: Any, path: Path, count: int) -> list[Example]:
     """Examples of at least WORDS words each."""
-    examples: list[Example] = []
-    words: list[str] = []
-    tags: list[str] = []
-    for sentence in read_tsv(path):
-        words, tags = words + sentence.words, tags + sentence.tags["ner"]
-        if len(words) >= WORDS:
-            examples.append(Example(Doc(nlp.vocab, words), Doc(nlp.vocab, words, ents=tags)))
-            words, tags = [], []
-        if len(examples) == count:
-            break
-    return examples
+    pieces = itertools.islice(joined(read_tsv(path), WORDS), count)
+    return [Example(Doc(nlp.vocab, each.words), gold_doc(nlp.vocab, each)) for each in pieces]
 
 
 def measure(name: str, path: Path, threads: int, steps: int) -> dict[str, float]:

@@ -17,14 +17,13 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import accuracy
-from systems.common import KEEP, Run, Sentence, environment, read_conllu, read_tsv, write_result
+from systems.common import KEEP, Run, environ, environment, joined, read_conllu, read_tsv, write_result
 
 RESULT = accuracy.HERE / "results" / "speed.json"
 IMAGE = accuracy.ROOT / "docs" / "images" / "speed.svg"
@@ -56,15 +55,13 @@ class Worker:
     """A system in its process."""
 
     def __init__(self, python: Path, system: str, folder: str, precision: str, options: argparse.Namespace):
-        quiet = {"TOKENIZERS_PARALLELISM": "false", "TRANSFORMERS_VERBOSITY": "error", "HF_HUB_OFFLINE": "1"}
-        threads = {"OMP_NUM_THREADS": str(options.threads)}
         self.name = f"{system} {precision}" if system in ("ctx", "joint", "bare") else system
         self.batch_size = BATCH_SIZES[1]
         self.log = WORK / f"{self.name.replace(' ', '-')}.log"
         self.process = subprocess.Popen(
             [str(python), "-m", "systems.speed_worker", system, folder, precision, str(options.threads)],
             cwd=accuracy.HERE,
-            env={**os.environ, **quiet, **threads},
+            env=environ(options.threads),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.log.open("w"),
@@ -93,16 +90,6 @@ class Worker:
 
 
 # Texts
-
-
-def joined(sentences: list[Sentence], words: int) -> Iterator[Sentence]:
-    """Sentences laid end to end, over and over, until each piece has so many words."""
-    found = Sentence([], {"ner": []})
-    for sentence in sentences:
-        found = Sentence(found.words + sentence.words, {"ner": found.tags["ner"] + sentence.tags["ner"]})
-        if len(found.words) >= words:
-            yield found
-            found = Sentence([], {"ner": []})
 
 
 def repeated(words: list[str], length: int, count: int) -> list[str]:
@@ -212,7 +199,7 @@ def by_turns(
     for turn in range(1 + repetitions):
         for worker in workers:
             speed = words / worker.ask(do, file, **request)["seconds"]
-            if turn or repetitions == 1:
+            if turn:
                 found[worker.name].append(round(speed, 1))
     print(f"{what}: " + "   ".join(f"{name} {median(values):,.0f}" for name, values in found.items()), flush=True)
     return found

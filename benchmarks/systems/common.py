@@ -14,7 +14,7 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
@@ -123,6 +123,16 @@ def read_conllu(path: Path) -> Iterator[Sentence]:
             rows = []
 
 
+def joined(sentences: Iterable[Sentence], words: int) -> Iterator[Sentence]:
+    """Sentences with entities laid end to end, to pieces of at least so many words; what is left over is dropped."""
+    found = Sentence([], {"ner": []})
+    for sentence in sentences:
+        found = Sentence(found.words + sentence.words, {"ner": found.tags["ner"] + sentence.tags["ner"]})
+        if len(found.words) >= words:
+            yield found
+            found = Sentence([], {"ner": []})
+
+
 # Scores
 
 
@@ -215,6 +225,13 @@ def write_result(path: Path, record: dict[str, Any]) -> None:
     partial.write_text(json.dumps(record, indent=1) + "\n", encoding="utf8")
     partial.replace(path)
     print(f"\nWrote {path}")
+
+
+def environ(threads: int) -> dict[str, str]:
+    """The environment of a system's process: so many threads, no network, little talk."""
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "BLIS_NUM_THREADS")
+    quiet = {"TOKENIZERS_PARALLELISM": "false", "TRANSFORMERS_VERBOSITY": "error", "HF_HUB_OFFLINE": "1"}
+    return {**os.environ, **dict.fromkeys(names, str(threads)), **quiet}
 
 
 def read_lines(path: str) -> list[str]:

@@ -5,6 +5,7 @@
 Neither corpus has what the other one has: that is missing in its texts, and not learnt from there.
 """
 
+import itertools
 import random
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from thinc.api import Adam, Config
 
 from .common import read_conllu, read_tsv
 from .ctx import ENCODER, LISTENER, NLP, head
+from .spacy_loop import gold_doc
 
 EWT_SENTENCES = 3000
 BATCH = 16
@@ -30,13 +32,11 @@ def main() -> None:
     for name in ("tagger", "ner"):
         config += head(name, crf=name == "ner") + LISTENER.format(name=name)
     nlp = spacy.util.load_model_from_config(Config().from_str(config), auto_fill=True)
-    examples = []
-    for sentence in list(read_tsv(data / "wikigold" / "train.tsv"))[:limit]:
-        doc = Doc(nlp.vocab, sentence.words, ents=sentence.tags["ner"])
-        examples.append(Example(Doc(nlp.vocab, sentence.words), doc))
-    for sentence in list(read_conllu(data / "ud_ewt" / "train.conllu"))[: limit or EWT_SENTENCES]:
-        doc = Doc(nlp.vocab, sentence.words, tags=sentence.tags["xpos"])
-        examples.append(Example(Doc(nlp.vocab, sentence.words), doc))
+    sentences = [
+        *itertools.islice(read_tsv(data / "wikigold" / "train.tsv"), limit),
+        *itertools.islice(read_conllu(data / "ud_ewt" / "train.conllu"), limit or EWT_SENTENCES),
+    ]
+    examples = [Example(Doc(nlp.vocab, each.words), gold_doc(nlp.vocab, each)) for each in sentences]
     nlp.initialize(lambda: examples)
     random.Random(0).shuffle(examples)
     optimizer = Adam(1e-3)

@@ -17,8 +17,9 @@ from typer.testing import CliRunner
 
 from spacy_ctxtag.cli import app
 from spacy_ctxtag.cli.calibrate import check_labels, make_sample_of, read_examples
-from spacy_ctxtag.evaluation.calibration import Fit, LabelThreshold, fit, span_probs
+from spacy_ctxtag.evaluation.calibration import Fit, fit, span_probs
 from spacy_ctxtag.evaluation.reliability import figures
+from spacy_ctxtag.evaluation.thresholds import LabelThreshold
 from spacy_ctxtag.training.fingerprint import META_KEY as TRAINED
 
 WORDS = {

@@ -5,42 +5,26 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.isotonic import IsotonicRegression
-from sklearn.metrics import brier_score_loss
-from sklearn.metrics import log_loss as sklearn_log_loss
 
 from spacy_ctxtag.crf import Chains, Posterior, nll, posterior, span_log_probs, spans_above, viterbi
 from spacy_ctxtag.evaluation.calibration import (
     Fit,
-    LabelThreshold,
     Options,
     Sample,
-    conformal_threshold,
     cross_validate,
     entity_loss,
     fit,
-    fit_score_map,
     fit_temperature,
     make_sample,
-    precision_thresholds,
     sequence_loss,
     span_probs,
 )
-from spacy_ctxtag.evaluation.reliability import Bin, brier, ece, figures, log_loss, reliability_table
+from spacy_ctxtag.evaluation.reliability import figures
 from spacy_ctxtag.tags import constraint_mask, make_grammar, spans_to_tags, tags_to_spans
 
 GRAMMAR = make_grammar(["per-son", "Örtlichkeit"], "BILUO")
 K = len(GRAMMAR.tags)
-PROBS = st.lists(
-    st.tuples(st.one_of(st.floats(0, 1), st.sampled_from([0.0, 0.2, 0.5, 1.0])), st.booleans()), max_size=60
-)
-
-
-def columns(pairs: list[tuple[float, bool]]) -> tuple[list[float], list[bool]]:
-    return [p for p, _ in pairs], [hit for _, hit in pairs]
 
 
 def draw_path(rng: np.random.Generator, post: Posterior) -> list[int]:
@@ -66,85 +50,6 @@ def simulate(seed: int, *, size: int = 150, scale: float = 1.5, true: float = 1.
         for spans, each in zip(gold, emissions, strict=True)
     ]
     return make_sample(chains, GRAMMAR, masks, np.arange(size) % docs)
-
-
-# Figures
-
-
-def test_ece_equals_hand_computed_value() -> None:
-    # (0.2, 0.4]: mean 0.3, right 1/2. (0.8, 1.0]: mean 0.9, right 1/2. (0.4, 0.6]: 0.5, right 1/1.
-    probs, hits = [0.25, 0.35, 0.85, 0.95, 0.5], [True, False, True, False, True]
-    assert ece(probs, hits, bins=5) == pytest.approx((2 * 0.2 + 2 * 0.4 + 1 * 0.5) / 5)
-
-
-def test_ece_adaptive_equals_hand_computed_value() -> None:
-    # Two bins of two: (0.1, 0.2) right 0/2, (0.8, 0.9) right 2/2.
-    assert ece([0.9, 0.1, 0.2, 0.8], [1, 0, 0, 1], bins=2, adaptive=True) == pytest.approx((2 * 0.15 + 2 * 0.15) / 4)
-
-
-def test_reliability_table_adaptive_bins_have_equal_mass() -> None:
-    rng = np.random.default_rng(0)
-    rows = reliability_table(rng.random(1000), rng.random(1000) < 0.5, bins=8, adaptive=True)
-    assert {row.n for row in rows} == {125}
-
-
-@pytest.mark.parametrize(
-    ("prob", "bins", "at"),
-    [
-        (0.0, 10, 0),
-        (1e-300, 10, 0),
-        (0.1, 10, 0),
-        (0.7, 10, 6),
-        (0.6, 15, 8),
-        (0.3, 10, 2),
-        (1.0, 10, 9),
-        (1.0, 15, 14),
-    ],
-)
-def test_reliability_table_edges_belong_to_the_lower_bin(prob: float, bins: int, at: int) -> None:
-    assert [row.n for row in reliability_table([prob], [True], bins)] == [int(i == at) for i in range(bins)]
-
-
-def test_reliability_table_shows_bins_that_are_empty() -> None:
-    rows = reliability_table([0.2, 0.3], [False, True], bins=2)
-    assert rows[0] == Bin(0.0, 0.5, 2, pytest.approx(0.25), 0.5)
-    assert rows[1][:3] == (0.5, 1.0, 0)
-    assert math.isnan(rows[1].mean_prob)
-    assert math.isnan(rows[1].share_right)
-
-
-def test_figures_of_nothing_are_not_numbers() -> None:
-    assert reliability_table([], []) == []
-    assert all(math.isnan(value) for value in figures([], []).values())
-
-
-@given(PROBS.filter(bool))
-def test_figures_equal_those_of_scikit_learn(pairs: list[tuple[float, bool]]) -> None:
-    probs, hits = columns(pairs)
-    clipped = np.clip(probs, 1e-15, 1 - 1e-15)
-    assert brier(probs, hits) == pytest.approx(brier_score_loss(hits, probs, pos_label=True, labels=[False, True]))
-    assert log_loss(probs, hits) == pytest.approx(sklearn_log_loss(hits, clipped, labels=[False, True]), rel=1e-6)
-
-
-@given(PROBS.filter(bool), st.booleans(), st.integers(1, 20), st.randoms(use_true_random=False))
-def test_ece_does_not_depend_on_the_order(pairs: list[Any], adaptive: bool, bins: int, random: Any) -> None:
-    shuffled = random.sample(pairs, len(pairs))
-    first, second = (ece(*columns(each), bins, adaptive) for each in (pairs, shuffled))
-    assert 0 <= first <= 1
-    assert first == pytest.approx(second)
-    assert sum(row.n for row in reliability_table(*columns(pairs), bins, adaptive)) == len(pairs)
-
-
-def test_log_loss_of_a_certain_mistake_is_finite() -> None:
-    assert log_loss([1.0, 0.0], [False, True]) == pytest.approx(-math.log(1e-15), rel=1e-3)
-
-
-@pytest.mark.parametrize(
-    ("probs", "hits"), [([1.5], [1]), ([math.nan], [1]), ([-0.1], [0]), ([0.5], [2]), ([0.5], [1, 0]), ([[0.5]], [[1]])]
-)
-def test_figures_refuse_what_is_no_probability(probs: Any, hits: Any) -> None:
-    with pytest.raises(ValueError, match="CT514"):
-        ece(probs, hits)
 
 
 # Temperature
@@ -229,114 +134,6 @@ def test_span_probs_are_those_of_the_divided_chains() -> None:
         for each, spans in zip(posterior(sample.chains.divided_by(1.7), GRAMMAR), sample.gold, strict=True)
     ]
     assert_allclose(span_probs(sample.chains, GRAMMAR, sample.gold, 1.7), np.concatenate(expected))
-
-
-# Score maps
-
-
-@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=20, max_size=80))
-def test_fit_score_map_equals_scikit_learn(pairs: list[tuple[float, bool]]) -> None:
-    probs, hits = np.round(columns(pairs)[0], 2), np.array(columns(pairs)[1])
-    found = fit_score_map(probs, hits)
-    assert found is not None
-    bounds = {"y_min": 1 / (len(probs) + 2), "y_max": 1 - 1 / (len(probs) + 2)}
-    expected = IsotonicRegression(**bounds).fit(probs, hits).predict(probs)
-    assert_allclose(np.interp(probs, found[0], found[1]), expected, atol=1e-9)
-
-
-@given(PROBS)
-def test_fit_score_map_is_a_rising_function_on_the_unit_interval(pairs: list[tuple[float, bool]]) -> None:
-    found = fit_score_map(*columns(pairs))
-    if len(pairs) < 20:
-        assert found is None
-    else:
-        assert found is not None
-        assert found[0][0] == 0
-        assert (np.diff(found[0]) > 0).all()
-        assert (np.diff(found[1]) >= 0).all()
-        assert 0 <= found[1][0] <= found[1][-1] < 1
-        assert {type(value) for value in (*found[0], *found[1])} == {float}
-
-
-def test_fit_score_map_equals_hand_computed_values() -> None:
-    # 0.2: 0/10; 0.4: 5/10 and 0.6: 2/10 are pooled to 7/20; 0.8: 10/10, but 40 cannot show more than 41/42.
-    probs = np.repeat([0.2, 0.4, 0.6, 0.8], 10)
-    hits = np.concatenate([np.arange(10) < n for n in (0, 5, 2, 10)])
-    found = fit_score_map(probs, hits)
-    assert found is not None
-    assert found[0] == [0.0, 0.2, 0.4, 0.6, 0.8]
-    assert found[1] == pytest.approx([0.0, 1 / 42, 0.35, 0.35, 41 / 42])
-
-
-# Thresholds
-
-
-def test_precision_thresholds_equal_hand_computed_values() -> None:
-    # From the top: 4 of 4 right, then two equal scores, one of them wrong (5 of 6), then 1 of 4 (6 of 10).
-    probs = [0.9, 0.8, 0.8, 0.7, 0.6, 0.6, 0.5, 0.4, 0.3, 0.2]
-    hits = [1, 1, 1, 1, 1, 0, 0, 1, 0, 0]
-    found = {
-        target: precision_thresholds(["A"] * 10, probs, hits, {"A": 8}, target)["A"]
-        for target in (0.5, 0.6, 0.8, 0.9, 1.0)
-    }
-    assert found[0.5] == found[0.6] == LabelThreshold(0.0, 0.6, 0.6, 0.75, 0.75, 10)
-    assert found[0.8] == LabelThreshold(pytest.approx(0.6 - 1e-4), 0.6, pytest.approx(5 / 6), 0.75, 0.625, 10)
-    assert found[0.9] == found[1.0] == LabelThreshold(pytest.approx(0.7 - 1e-4), 0.6, 1.0, 0.75, 0.5, 10)
-
-
-def test_precision_thresholds_part_scores_that_are_close() -> None:
-    probs = np.array([0.5 + 1e-9] * 10 + [0.5] * 10)
-    threshold = precision_thresholds(["A"] * 20, probs, np.arange(20) < 10, {"A": 10}, 0.9)["A"].threshold
-    assert threshold is not None
-    assert_array_equal(probs >= threshold, np.arange(20) < 10)
-
-
-def test_precision_thresholds_say_why_there_is_none() -> None:
-    labels = ["few"] * 9 + ["bad"] * 10
-    found = precision_thresholds(labels, [0.5] * 19, [1] * 9 + [0] * 10, {"few": 9, "bad": 5, "none": 0}, 0.9)
-    assert list(found) == ["bad", "few", "none"]
-    assert found["few"] == LabelThreshold(None, 1.0, 1.0, 1.0, 1.0, 9, "fewer than 10 found")
-    assert found["bad"] == LabelThreshold(None, 0.0, 0.0, 0.0, 0.0, 10, "not reached")
-    assert (found["none"].threshold, found["none"].n) == (None, 0)
-    assert math.isnan(found["none"].recall)
-
-
-@given(st.lists(st.tuples(st.sampled_from([0.1, 0.3, 0.6, 0.9]), st.booleans()), min_size=10), st.floats(0.05, 1))
-def test_precision_thresholds_are_the_lowest_by_brute_force(pairs: list[tuple[float, bool]], target: float) -> None:
-    probs, hits = (np.array(each) for each in columns(pairs))
-    found = precision_thresholds(["A"] * len(pairs), probs, hits, {"A": len(pairs)}, target)["A"]
-    reached = [t for t in (0.0, 0.1, 0.3, 0.6, 0.9) if (probs >= t).any() and hits[probs >= t].mean() >= target]
-    assert (found.threshold is None) == (not reached)
-    if found.threshold is not None:
-        assert_array_equal(probs >= found.threshold, probs >= reached[0])
-        assert found.precision == pytest.approx(hits[probs >= found.threshold].mean())
-        assert found.recall == pytest.approx(hits[probs >= found.threshold].sum() / len(pairs))
-
-
-# Coverage
-
-
-@pytest.mark.parametrize(
-    ("n", "coverage", "k"), [(0, 0.9, 0), (8, 0.9, 0), (9, 0.9, 1), (19, 0.9, 2), (99, 0.95, 5), (3, 0.001, 3)]
-)
-def test_conformal_threshold_is_the_kth_smallest(n: int, coverage: float, k: int) -> None:
-    scores = np.random.default_rng(0).permutation(np.arange(1, n + 1) / (n + 1))
-    assert conformal_threshold(scores, coverage) == (k / (n + 1) if k else 0.0)
-
-
-@pytest.mark.parametrize("coverage", [0.0, 1.0, 95, -0.1, math.nan])
-def test_conformal_threshold_refuses_what_is_no_coverage(coverage: float) -> None:
-    with pytest.raises(ValueError, match="CT304"):
-        conformal_threshold([0.5], coverage)
-
-
-@pytest.mark.parametrize("coverage", [0.8, 0.9, 0.95])
-def test_conformal_threshold_covers_what_it_promises_and_little_more(coverage: float) -> None:
-    rng, n = np.random.default_rng(7), 50
-    scores = rng.beta(4, 1, (4000, n + 1))
-    reached = np.mean([row[-1] >= conformal_threshold(row[:-1], coverage) for row in scores])
-    error = 3 * math.sqrt(coverage * (1 - coverage) / len(scores))
-    assert coverage - error <= reached <= coverage + 1 / (n + 1) + error
 
 
 # Samples
