@@ -27,7 +27,8 @@ def build_features_v1(
         spacy-transformers. With nothing to fuse it is returned as it is, and the remaining settings say nothing.
     characters (Optional[Model[List[Doc], List[Floats2d]]]): Usually `spacy-ctxtag.CharCNN.v1`.
     orthography (Optional[Model[List[Doc], List[Floats2d]]]): Usually `spacy-ctxtag.Orthography.v1`.
-    extra (Optional[Model[List[Doc], List[Floats2d]]]): Any further layer, such as `spacy-ctxtag.StaticVectors.v1`.
+    extra (Optional[Model[List[Doc], List[Floats2d]]]): Any further layer, such as `spacy-ctxtag.StaticVectors.v1`. In
+        prediction it gets long Docs in parts, see `in_parts`.
     fusion (str): "concat", "gate" or "add", see `fuse`.
     width (int): W of the output.
     dropout (float): Dropout rate of the output. spaCy sets it while training.

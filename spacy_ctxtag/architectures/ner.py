@@ -9,6 +9,7 @@ from thinc.api import Model, chain
 from ..crf import Chains
 from ..layers.crf import CRF, PARAMS
 from ..layers.emissions import Emissions, resize
+from ..layers.in_parts import in_parts
 from ..types import TokenVectors
 
 
@@ -28,7 +29,7 @@ def build_ner_v1(
     """
     emissions = Emissions(nO, dropout=dropout)
     crf = CRF(nO, gain=transition_gain)
-    model: Model[List[Doc], Chains] = chain(tok2vec, emissions, crf)
+    model: Model[List[Doc], Chains] = chain(in_parts(chain(tok2vec, emissions)), crf)
     model.set_ref("tok2vec", tok2vec)
     model.set_ref("output_layer", emissions.get_ref("output_layer"))
     model.set_ref("crf", crf)

@@ -7,6 +7,7 @@ from thinc.api import Model, chain
 from thinc.types import Floats2d
 
 from ..layers.emissions import Emissions, resize
+from ..layers.in_parts import in_parts
 from ..types import TokenVectors
 
 
@@ -21,7 +22,7 @@ def build_tagger_v1(
     RETURNS (Model): From Docs to B × (T, K) scores before the softmax; refs "tok2vec" and "output_layer".
     """
     emissions = Emissions(nO, dropout=dropout)
-    model: Model[List[Doc], List[Floats2d]] = chain(tok2vec, emissions)
+    model: Model[List[Doc], List[Floats2d]] = in_parts(chain(tok2vec, emissions))
     model.set_ref("tok2vec", tok2vec)
     model.set_ref("output_layer", emissions.get_ref("output_layer"))
     model.attrs["resize_output"] = _resize

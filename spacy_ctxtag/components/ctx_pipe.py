@@ -18,6 +18,7 @@ from thinc.api import Model, Optimizer, set_dropout_rate
 from ..errors import Errors
 from ..layers.hf_shim import HFShim, weights_apart
 
+BATCH_TOKENS = 65536  # of a batch of prediction, unless it is one Doc
 UPSTREAM = "ctx_upstream"  # the attribute of a listener, a node of a model, where a `ctx_encoder` sets itself
 
 
@@ -30,13 +31,12 @@ class CtxPipe(TrainablePipe):
         return next((getattr(node, UPSTREAM) for node in self.model.walk() if hasattr(node, UPSTREAM)), None)
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
-        """Apply the component to a stream of Docs, in order.
+        """Apply the component to a stream of Docs, in order. A batch of long Docs has fewer of them than `batch_size`.
 
         A batch that fails is done again Doc by Doc, so that only the failing ones reach the error handler.
         """
         error_handler = self.get_error_handler()
-        batches: Any = util.minibatch(stream, size=batch_size)  # type: ignore[no-untyped-call]
-        for docs in map(list, batches):
+        for docs in _batches(stream, batch_size):
             for doc, predict in self._predict_each(docs):
                 try:
                     self.set_annotations([doc], predict())
@@ -168,6 +168,23 @@ class CtxPipe(TrainablePipe):
         }
         util.from_disk(path, readers, exclude)
         return self
+
+
+def _batches(stream: Iterable[Doc], size: int) -> Iterator[List[Doc]]:
+    """YIELDS (List[Doc]): Batches of at most so many Docs, and of BATCH_TOKENS tokens or one Doc."""
+    batch: List[Doc] = []
+    tokens = 0
+    for doc in stream:
+        if batch and tokens + len(doc) > BATCH_TOKENS:
+            yield batch
+            batch, tokens = [], 0
+        batch.append(doc)
+        tokens += len(doc)
+        if len(batch) == size:
+            yield batch
+            batch, tokens = [], 0
+    if batch:
+        yield batch
 
 
 def _write_model(model: Model[Any, Any], path: Path) -> None:

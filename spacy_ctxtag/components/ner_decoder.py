@@ -95,8 +95,8 @@ class Decoding:
     def __call__(self, chains: Chains, grammar: Grammar, masks: Masks, docs: Sequence[DocChains]) -> List[Entities]:
         """Decode the chains of Docs, Doc after Doc, under masks of allowed tags."""
         chains = chains.divided_by(self.temperature)
-        posteriors = iter(posterior(chains, grammar, masks))
         paths = iter(viterbi(chains, grammar, masks) if self.decode == "viterbi" else ())
+        posteriors = iter(posterior(chains, grammar, masks))  # second, since it takes memory until the end
         ranked = iter(n_best(chains, grammar, self.n_best, masks) if self.n_best > 1 else ())
         results = []
         for doc in docs:

@@ -45,11 +45,13 @@ class Chains:
         Temperature scaling (Guo et al. 2017, section 4.2), here of the whole lattice and not of each token's logits.
 
         temperature (float): Above 0.
-        RETURNS (Chains): New chains, all four parts divided.
+        RETURNS (Chains): New chains, all four parts divided; at 1 these.
         RAISES (ValueError): A temperature that is not above 0, or not finite (CT126).
         """
         if not (isfinite(temperature) and temperature > 0):
             raise ValueError(Errors.CT126.format(temperature=temperature))
+        if temperature == 1:
+            return self
         start, transition, end = (scores / temperature for scores in (self.start, self.transition, self.end))
         return Chains([scores / temperature for scores in self.emissions], start, transition, end)
 
@@ -106,7 +108,7 @@ class Lattice:
         """Split an array (N, ...) into one (T, ...) for each chain given, in the order given."""
         ends = np.cumsum(self.lengths)
         spans = zip((ends - self.lengths).tolist(), ends.tolist(), strict=True)
-        in_order = array.take(self.slot, axis=0)
+        in_order = array if len(self.rows) == 1 else array.take(self.slot, axis=0)  # one chain is in order
         return [in_order[start:end] for start, end in spans]
 
 

@@ -29,16 +29,20 @@ def encode(
     if not buckets:
         return output
     parts = []
+    token = np.concatenate([bucket.token for bucket in buckets])  # (E,) of all buckets
+    share = to_device(1.0 / np.maximum(np.bincount(token, minlength=n_tokens), 1), dtype=dtype)[:, None]  # (T, 1)
     for bucket in buckets:
         hidden = _hidden(module, to_device(bucket.ids), to_device(bucket.mask), layers)  # (N, P, W)
-        parts.append(hidden.reshape(-1, width).index_select(0, to_device(bucket.source)))  # (E, W)
-    entries = torch.cat(parts).to(dtype)  # (E, W)
-    token = np.concatenate([bucket.token for bucket in buckets])  # (E,)
-    index = to_device(token)
+        entries = hidden.reshape(-1, width).index_select(0, to_device(bucket.source)).to(dtype)  # (E, W)
+        if pooling == "max":
+            parts.append(entries)
+        else:
+            index = to_device(bucket.token)
+            output.index_add_(0, index, entries * share[index])
     if pooling == "max":
-        return output.scatter_reduce(0, index[:, None].expand(-1, width), entries, "amax", include_self=False)
-    share = 1.0 / np.maximum(np.bincount(token, minlength=n_tokens), 1)[token]
-    return output.index_add(0, index, entries * to_device(share, dtype=entries.dtype)[:, None])
+        index = to_device(token)[:, None].expand(-1, width)
+        return output.scatter_reduce(0, index, torch.cat(parts), "amax", include_self=False)
+    return output
 
 
 def _hidden(module: Any, ids: Any, mask: Any, layers: Optional[Sequence[int]]) -> Any:

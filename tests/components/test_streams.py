@@ -13,6 +13,8 @@ from pipelines import HEADS, annotation, probabilities
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from spacy_ctxtag.components import ctx_pipe
+
 PIPELINES = ["ctx_ner", "ctx_tagger", "joint"]
 WORDS = [
     *[
@@ -193,6 +195,25 @@ def test_pipe_predicts_a_batch_once_when_nothing_fails(
     predict = Fails(nlp.get_pipe("ctx_ner"), "predict", monkeypatch)
     assert len(list(nlp.pipe(texts, batch_size=10))) == 25
     assert predict.calls == 3
+
+
+def test_pipe_makes_smaller_batches_of_long_documents(
+    trained: dict[str, Path], texts: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nlp = spacy.load(trained["ctx_ner"])
+    expected = list(nlp.pipe(texts))
+    monkeypatch.setattr(ctx_pipe, "BATCH_TOKENS", 100)
+    predict = Fails(nlp.get_pipe("ctx_ner"), "predict", monkeypatch)
+    assert_same(nlp, nlp.pipe(texts), expected)
+    assert predict.calls >= sum(map(len, expected)) / 100 > 3
+
+
+def test_pipe_gives_a_batch_as_soon_as_it_is_full(trained: dict[str, Path]) -> None:
+    pipe = spacy.load(trained["ctx_ner"]).get_pipe("ctx_ner")
+    read = []
+    stream = pipe.pipe((read.append(i) or Doc(pipe.vocab, words=["Ada"]) for i in range(9)), batch_size=3)
+    next(stream)
+    assert read == [0, 1, 2]
 
 
 def test_pipe_of_nothing_is_nothing(trained: dict[str, Path]) -> None:
