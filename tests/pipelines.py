@@ -128,6 +128,6 @@ def parameters(nlp: Language) -> Iterator[tuple[str, Any]]:
         for node in pipe.model.walk() if hasattr(pipe, "model") else ():
             for name in node.param_names:
                 yield f"{pipe_name}.{node.name}.{name}", node.get_param(name).copy()
-            for shim in node.shims:
+            for shim in node.shims[:1]:
                 for name, values in shim.module.named_parameters():
                     yield f"{pipe_name}.{name}", values.detach().numpy().copy()

@@ -5,6 +5,7 @@ from typing import List, Optional, Union
 from spacy.tokens import Doc
 from thinc.api import Model, chain
 
+from ..errors import Errors
 from ..layers.backbone import Backbone
 from ..layers.encoder import Encoder
 from ..layers.finetuning import Finetuning
@@ -21,6 +22,7 @@ def build_encoder_v1(
     pooling: str = "mean",
     layers: Union[str, List[int]] = "last",
     precision: str = "fp32",
+    cache_mb: float = 0.0,
     lr_scale: float = 0.1,
     lr_decay: float = 1.0,
     freeze_layers: int = 0,
@@ -29,7 +31,12 @@ def build_encoder_v1(
     checkpointing: bool = False,
     width: Optional[int] = None,
 ) -> Model[List[Doc], TokenVectors]:
-    """Registered as spacy-ctxtag.Encoder.v1; see `Encoder`, `Reading` and `Finetuning` in `spacy_ctxtag.layers`."""
+    """Registered as spacy-ctxtag.Encoder.v1; see `Encoder`, `Reading` and `Finetuning` in `spacy_ctxtag.layers`.
+
+    RAISES (ValueError): What these do; CT013 for a cache of less than nothing.
+    """
+    if cache_mb < 0:
+        raise ValueError(Errors.CT013.format(setting="cache_mb", value=cache_mb, expected="0 or more"))
     return Encoder(
         backbone,
         reading=Reading(
@@ -49,6 +56,7 @@ def build_encoder_v1(
             unfreeze_every=unfreeze_every,
             checkpointing=checkpointing,
         ),
+        cache_bytes=int(cache_mb * 2**20),
     )
 
 

@@ -17,6 +17,7 @@ from thinc.api import Model, Optimizer, set_dropout_rate
 
 from ..errors import Errors
 from ..layers.hf_shim import HFShim, weights_apart
+from ..layers.text_cache import CacheInfo, TextCache
 
 BATCH_TOKENS = 65536  # of a batch of prediction, unless it is one Doc
 UPSTREAM = "ctx_upstream"  # the attribute of a listener, a node of a model, where a `ctx_encoder` sets itself
@@ -65,6 +66,12 @@ class CtxPipe(TrainablePipe):
         finally:
             for doc, tensor in zip(lacking, before, strict=True):
                 doc.tensor = tensor
+
+    def cache_info(self) -> CacheInfo:
+        """RETURNS (CacheInfo): How the cache of the component's encoder was used (`cache_mb`); all 0 without one."""
+        shims = [shim for node in self.model.walk() for shim in node.shims]
+        infos = [shim.info() for shim in shims if isinstance(shim, TextCache)]
+        return CacheInfo(*map(sum, zip(CacheInfo(0, 0, 0, 0), *infos, strict=True)))
 
     def _predict_each(self, docs: List[Doc]) -> Iterator[Tuple[Doc, Callable[[], Any]]]:
         """Pair every Doc with a function that gives, or fails with, what `set_annotations` takes for it alone."""

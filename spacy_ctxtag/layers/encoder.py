@@ -22,6 +22,7 @@ from .hf_shim import HFShim
 from .pieces import read_specials, tokenize
 from .pooling import encode
 from .reading import Reading
+from .text_cache import TextCache
 
 
 def Encoder(
@@ -30,6 +31,7 @@ def Encoder(
     reading: Reading,
     width: Optional[int],
     finetuning: Finetuning,
+    cache_bytes: int = 0,
 ) -> Model[List[Doc], TokenVectors]:
     """Encode Docs with a Hugging Face encoder.
 
@@ -41,6 +43,7 @@ def Encoder(
     reading (Reading): Windows, buckets, layers, pooling, precision.
     width (Optional[int]): W when it must be known beforehand, as for listeners; checked against the weights.
     finetuning (Finetuning): How the weights learn.
+    cache_bytes (int): In prediction, keep vectors of whole texts up to this size, see `TextCache`.
     RAISES (ValueError): When initialized or loaded, CT009 when the width differs, CT011 for layers that there are not,
         and what `Finetuning` raises.
     """
@@ -49,11 +52,24 @@ def Encoder(
         partial(_forward, reading),
         init=partial(_init, backbone, reading.layers),
         dims={"nO": width},
-        shims=[HFShim(finetuning)],
+        shims=[HFShim(finetuning), TextCache(cache_bytes)],
     )
 
 
 def _forward(
+    reading: Reading,
+    model: Model[Any, Any],
+    docs: List[Doc],
+    is_train: bool,
+) -> Tuple[TokenVectors, Callable[[TokenVectors], List[Doc]]]:
+    cache = cast(TextCache, model.shims[1])
+    if is_train or not cache.limit:
+        return _encode(reading, model, docs, is_train)
+    vectors = cache.get(docs, _shim(model).module, lambda missing: _encode(reading, model, missing, False)[0])
+    return vectors, lambda d_vectors: []
+
+
+def _encode(
     reading: Reading,
     model: Model[Any, Any],
     docs: List[Doc],

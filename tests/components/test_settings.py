@@ -79,6 +79,17 @@ def test_load_encoder_settings_win(setting: str, value: Any, trained: dict[str, 
     assert not np.allclose(*outputs, rtol=0, atol=1e-4 if setting == "precision" else 1e-3)
 
 
+@pytest.mark.parametrize("name", ["ctx_ner", "joint"])
+def test_load_cache_wins_and_changes_no_prediction(name: str, trained: dict[str, Path]) -> None:
+    expected = [entities(doc) for doc in spacy.load(trained[name]).pipe([TEXT, "Ada", TEXT])]
+    encoder = "components.ctx_encoder.model" if name == "joint" else ENCODER
+    nlp = spacy.load(trained[name], config={f"{encoder}.cache_mb": 1})
+    pipe = nlp.get_pipe(nlp.pipe_names[0])
+    assert [entities(doc) for doc in nlp.pipe([TEXT, "Ada", TEXT], batch_size=1)] == expected
+    assert pipe.cache_info()[:3] == (1, 2, 2)
+    assert spacy.load(trained[name]).get_pipe(nlp.pipe_names[0]).cache_info().bytes == 0
+
+
 def test_load_max_pieces_wins_and_changes_no_prediction(
     trained: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
