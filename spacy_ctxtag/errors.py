@@ -323,6 +323,10 @@ class Errors(metaclass=_WithCodes):
 class Warnings(metaclass=_WithCodes):
     """Messages of warnings; use `Warnings.CW001.format(...)`."""
 
+    CW001 = (
+        "{rows} windows of {length} word pieces did not fit in memory, and are read in halves, which takes longer. Set "
+        "`max_pieces = {pieces}` or less in the encoder's config; to train, also make batches smaller."
+    )
     CW300 = "{n} sentences of {max_length} tokens or more were left out of {path}. Raise max_length, or set it to 0."
     CW301 = "Entity {text!r} ({label}) crosses a sentence border. Is the sentence start right?"
     CW302 = "{n} of {total} tokens have no tag, the first is {text!r}. Tag them, or leave all tags out."

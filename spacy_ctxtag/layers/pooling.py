@@ -4,12 +4,18 @@ mean: the mean over the token's pieces; max: their maximum, number by number; fi
 (the alignment is cut beforehand).
 """
 
+import warnings
 from functools import partial
 from typing import Any, Optional, Sequence
+from weakref import WeakSet
 
 import numpy as np
 
+from ..errors import Warnings
 from .buckets import Bucket
+
+NO_MEMORY = "DefaultCPUAllocator: can't allocate memory"  # what a CPU's error says, which has no type of its own
+_warned: WeakSet[Any] = WeakSet()  # encoders
 
 
 def encode(
@@ -46,7 +52,7 @@ def encode(
 
 
 def _hidden(module: Any, ids: Any, mask: Any, layers: Optional[Sequence[int]]) -> Any:
-    """Run the encoder; where the device's memory is too small, over halves. RETURNS (torch.Tensor): (N, P, W)."""
+    """Run the encoder; where memory is too small, over halves, with one warning. RETURNS (torch.Tensor): (N, P, W)."""
     import torch
 
     try:
@@ -55,8 +61,12 @@ def _hidden(module: Any, ids: Any, mask: Any, layers: Optional[Sequence[int]]) -
             return found.last_hidden_state
         states = [*found.hidden_states[1:-1], found.last_hidden_state]  # the first are the embeddings
         return torch.cat([states[layer] for layer in layers], dim=-1)
-    except torch.cuda.OutOfMemoryError:
-        if len(ids) == 1:
+    except RuntimeError as error:
+        is_cuda = isinstance(error, torch.cuda.OutOfMemoryError)
+        if len(ids) == 1 or not (is_cuda or NO_MEMORY in str(error)):
             raise
-    half = len(ids) // 2  # after the except block, which keeps what did not fit alive
+    if module not in _warned:  # after the except block, which keeps what did not fit alive
+        _warned.add(module)
+        warnings.warn(Warnings.CW001.format(rows=len(ids), length=ids.shape[1], pieces=ids.numel() // 2), stacklevel=2)
+    half = len(ids) // 2
     return torch.cat([_hidden(module, ids[at], mask[at], layers) for at in (slice(half), slice(half, None))])

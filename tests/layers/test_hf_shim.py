@@ -434,32 +434,3 @@ def test_shim_moves_to_the_cpu(tiny_backbone):
     shim = make_shim(tiny_backbone)
     shim.to_device("cpu", -1)
     assert {parameter.device.type for parameter in shim.module.parameters()} == {"cpu"}
-
-
-def test_bucket_that_does_not_fit_is_halved(tiny_backbone):
-    model, docs = make_encoder(tiny_backbone), docs_of(PLAIN, LONG, "London", "Ada wrote.")
-    module, sizes = model.shims[0].module, []
-    expected = model.predict(docs)
-    inner = module.forward
-
-    def forward(input_ids, **kwargs):
-        sizes.append(len(input_ids))
-        if len(input_ids) > 2:
-            raise torch.cuda.OutOfMemoryError("out of memory")
-        return inner(input_ids=input_ids, **kwargs)
-
-    module.forward = forward
-    for y, z in zip(model.predict(docs), expected, strict=True):
-        numpy.testing.assert_allclose(y, z, atol=1e-5)
-    assert max(sizes) > 2
-
-
-def test_window_that_does_not_fit_is_an_error(tiny_backbone):
-    model = make_encoder(tiny_backbone)
-
-    def forward(**kwargs):
-        raise torch.cuda.OutOfMemoryError("out of memory")
-
-    model.shims[0].module.forward = forward
-    with pytest.raises(torch.cuda.OutOfMemoryError):
-        model.predict(docs_of(PLAIN))
