@@ -1,6 +1,7 @@
 """The documentation does what it says: its code runs, its configs build, the commands that it names exist.
 
-- The ```python blocks of a page are one program, run from top to bottom in an empty folder.
+- The ```python blocks of a page are one program, run from top to bottom in an empty folder. One that begins with the
+  comment of a file name is not run, but written to that file, for those below it.
 - A ```ini block is a config, or a part of one, which is then laid over the defaults of the components that it names.
   The pipeline is built from it; nothing is downloaded for that.
 - A ```bash block is a list of commands. They are not run; that they exist, with their options, is checked.
@@ -162,7 +163,10 @@ def test_docs_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.chdir(tmp_path)
     namespace: dict[str, Any] = {"__name__": "__main__"}
     for block in blocks_of(page):
-        if block.language == "python":
+        script = re.match(r"# (\w+\.py)\n", block.text)
+        if block.language == "python" and script:
+            Path(script[1]).write_text(block.text, encoding="utf8")
+        elif block.language == "python":
             # The empty lines make the lines of a traceback those of the page.
             exec(compile("\n" * (block.line - 1) + block.text, str(page), "exec"), namespace)
 

@@ -103,7 +103,7 @@ def outcome(docs):
 
 if __name__ == "__main__":
     torch.set_num_threads(2)
-    nlp = spacy.load(sys.argv[1])
+    nlp = spacy.load(sys.argv[1], config={"components.ctx_encoder.model.cache_mb": 1})
     texts = ["Ada wrote to Charles in London .", "", "Frau Müller answered Ada", " ", "The Elbe flows " * 30] * 3
     expected = outcome(nlp.pipe(texts))  # with two threads, which a fork does not take along
     assert expected[0][0][0]
