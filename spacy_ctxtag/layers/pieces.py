@@ -3,7 +3,7 @@
 All of it is NumPy on the host. Nothing is truncated, and texts that look like special pieces ("[SEP]") are plain text.
 """
 
-from typing import Any, List, NamedTuple, Sequence
+from typing import Any, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,17 +11,21 @@ from spacy.attrs import IDX, LENGTH
 from spacy.tokens import Doc
 
 from .alignment import Alignment, align, token_borders
+from .once import once
 from .windows import Windows, plan_windows
 
 Ints = NDArray[np.int64]
 
 
 class Specials(NamedTuple):
-    """The special pieces that the tokenizer puts around a text: before, after, and what it pads with."""
+    """The special pieces that the tokenizer puts around a text: before, after, and what it pads with. All that there
+    are, and what stands for an unknown piece."""
 
     prefix: List[int]
     suffix: List[int]
     pad: int
+    every: List[int]
+    unknown: Optional[int]
 
 
 class Pieces(NamedTuple):
@@ -52,6 +56,7 @@ def only_text(tokenizer: Any) -> Any:
     return tokenizer
 
 
+@once
 def read_specials(tokenizer: Any) -> Specials:
     """Read the special pieces off the encoding of a one-letter text, the one way that every tokenizer shares."""
     encoding = tokenizer.backend_tokenizer.encode("a", add_special_tokens=True)
@@ -59,7 +64,8 @@ def read_specials(tokenizer: Any) -> Specials:
     inner = np.flatnonzero(~special)
     before, after = (inner[0], inner[-1] + 1) if len(inner) else ((len(special) + 1) // 2,) * 2
     pad = tokenizer.pad_token_id
-    return Specials(encoding.ids[:before], encoding.ids[after:], 0 if pad is None else pad)
+    every, unknown = tokenizer.all_special_ids, tokenizer.unk_token_id
+    return Specials(encoding.ids[:before], encoding.ids[after:], 0 if pad is None else pad, every, unknown)
 
 
 def tokenize(docs: Sequence[Doc], tokenizer: Any, *, capacity: int, overlap: int) -> Pieces:
@@ -86,17 +92,17 @@ def tokenize(docs: Sequence[Doc], tokenizer: Any, *, capacity: int, overlap: int
         first_piece += len(offsets)
         first_token += len(doc)
     return Pieces(
-        _without_specials(_join(ids), tokenizer),
+        _without_specials(_join(ids), read_specials(tokenizer)),
         Alignment(_join([pair.piece for pair in pairs]), _join([pair.token for pair in pairs])),
         Windows(*(_join([window[i] for window in windows]) for i in range(4))),
         first_token,
     )
 
 
-def _without_specials(ids: Ints, tokenizer: Any) -> Ints:
+def _without_specials(ids: Ints, specials: Specials) -> Ints:
     """Replace special pieces by the unknown one: a Unigram vocabulary holds "</s>" as a piece like any other."""
-    unknown = tokenizer.unk_token_id
-    return ids if unknown is None else np.where(np.isin(ids, tokenizer.all_special_ids), unknown, ids)
+    unknown = specials.unknown
+    return ids if unknown is None else np.where(np.isin(ids, specials.every), unknown, ids)
 
 
 def _join(arrays: List[Ints]) -> Ints:

@@ -86,7 +86,7 @@ def test_tokenizer_without_special_pieces_is_taken(tiny_backbone, tmp_path):
         backend_tokenizer, pad_token_id, unk_token_id, all_special_ids = backend, None, None, ()
 
     specials = read_specials(Bare())
-    assert specials == ([], [], 0)
+    assert specials == ([], [], 0, (), None)
     pieces = tokenize(docs_of("Ada wrote", "London"), Bare(), capacity=5, overlap=0)
     bucket = make_buckets(pieces, specials, max_pieces=100)[0]
     assert bucket.ids[bucket.mask > 0].tolist() == pieces.ids.tolist()
