@@ -82,7 +82,7 @@ def _forward(
         return [ops.alloc2f(0, model.get_dim("nO")) for _ in docs], lambda d_vectors: []
     words, types = distinct_words(docs)
     index = ops.asarray1i(types)  # (T,) over all Docs, into words
-    # A cache of vectors by word would go here: out of training, only the words it does not hold need encoding.
+    # No cache of vectors by word: they take about 1 % of prediction, and it would have to be checked against E, W, b.
     characters = _characters(ops, words, rows, max_chars)
     word_vectors, backprop_words = model.layers[0](characters, is_train)  # (words, W)
 
