@@ -65,6 +65,14 @@ class Errors(metaclass=_WithCodes):
         "`layers` of the encoder that it reads."
     )
     CT016 = "Unknown precision {precision!r}. Expected one of {known}."
+    CT017 = (
+        'An encoder cannot be trained in fp16 on a CPU. Set `train_precision = "bf16"` or "fp32" in its config, or '
+        "train on a GPU (--gpu-id 0)."
+    )
+    CT018 = (
+        "The gradients of the encoder do not fit in fp16, or are not numbers, however small their scale. Set "
+        '`train_precision = "bf16"` in its config, or lower `learn_rate` in [training.optimizer] or its `lr_scale`.'
+    )
 
     # CT4xx: components
     CT400 = "{name!r}: a label must be a string that is not empty, got {label!r}."
@@ -74,7 +82,8 @@ class Errors(metaclass=_WithCodes):
     )
     CT402 = (
         "{name!r}: the loss is not a number. The learning rate may be too high, or the training lacks warm-up. Lower "
-        "`learn_rate` in [training.optimizer], or the encoder's `lr_scale`, and train again."
+        "`learn_rate` in [training.optimizer], or the encoder's `lr_scale`, and train again. With an encoder of "
+        '`train_precision = "fp16"`, try "bf16".'
     )
     CT403 = (
         "{name!r} is set to stay within sentences, but the Doc has none. Put a component that sets sentences, such as "

@@ -154,6 +154,10 @@ KINDS = {
         {**COMMON, **DEBERTA, "pad_token_id": 0},
     ),
 }
+DROPOUTS = {
+    **dict.fromkeys(KINDS, ("hidden_dropout_prob", "attention_probs_dropout_prob")),
+    "modernbert": ("embedding_dropout", "attention_dropout", "mlp_dropout"),
+}
 TOKENIZER_CLASSES = {
     "bert": "BertTokenizer",
     "electra": "ElectraTokenizer",
@@ -206,3 +210,10 @@ def tiny_backbones(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: str)
     folder = tmp_path_factory.mktemp("backbones")
     others = {kind: make_backbone(kind, folder / kind) for kind in KINDS if kind != "bert"}
     return {"bert": tiny_backbone, **others}
+
+
+@pytest.fixture(scope="session")
+def calm_backbones(tmp_path_factory: pytest.TempPathFactory) -> Dict[str, str]:
+    """The same without dropout, so that a batch always gives the same gradient."""
+    folder = tmp_path_factory.mktemp("calm")
+    return {kind: make_backbone(kind, folder / kind, **dict.fromkeys(DROPOUTS[kind], 0.0)) for kind in KINDS}

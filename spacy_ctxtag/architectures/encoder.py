@@ -29,6 +29,7 @@ def build_encoder_v1(
     freeze_embeddings: bool = False,
     unfreeze_every: int = 0,
     checkpointing: bool = False,
+    train_precision: str = "fp32",
     width: Optional[int] = None,
 ) -> Model[List[Doc], TokenVectors]:
     """Registered as spacy-ctxtag.Encoder.v1; see `Encoder`, `Reading` and `Finetuning` in `spacy_ctxtag.layers`.
@@ -55,6 +56,7 @@ def build_encoder_v1(
             freeze_embeddings=freeze_embeddings,
             unfreeze_every=unfreeze_every,
             checkpointing=checkpointing,
+            train_precision=train_precision,
         ),
         cache_bytes=int(cache_mb * 2**20),
     )

@@ -8,6 +8,7 @@ from typing import Any, Dict
 
 from ..errors import Errors
 from .hf_config import heights, n_layers
+from .precision import PRECISIONS
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,9 @@ class Finetuning:
         (Howard & Ruder 2018, section 3.3). 0: all that are to learn do so from the start.
     checkpointing (bool): Keep no activations inside layers for the backward pass, but compute them again: less
         memory, more time.
-    RAISES (ValueError): CT013 for a value out of its range.
+    train_precision (str): The numbers that most of the encoder computes with: "fp32", "bf16", or on a GPU "fp16". The
+        weights stay in fp32.
+    RAISES (ValueError): CT013 for a value out of its range, CT016 for an unknown precision.
     """
 
     lr_scale: float = 0.1
@@ -32,6 +35,7 @@ class Finetuning:
     freeze_embeddings: bool = False
     unfreeze_every: int = 0
     checkpointing: bool = False
+    train_precision: str = "fp32"
 
     def __post_init__(self) -> None:
         for setting, holds, expected in (
@@ -43,6 +47,9 @@ class Finetuning:
             if not holds:
                 value = getattr(self, setting)
                 raise ValueError(Errors.CT013.format(setting=setting, value=value, expected=expected))
+
+        if self.train_precision not in PRECISIONS:
+            raise ValueError(Errors.CT016.format(precision=self.train_precision, known=PRECISIONS))
 
     def prepare(self, module: Any) -> None:
         """Set an encoder up for training, once. RAISES (ValueError): CT012, CT013, CT014."""

@@ -18,8 +18,9 @@ from . import forking  # noqa: F401
 from .finetuning import Finetuning
 from .hf_bytes import are_apart, pack, unpacked
 from .hf_bytes import weights_apart as weights_apart
-from .hf_steps import Run, forward, swapped_in, take_steps
+from .hf_steps import Progress, Run, forward, swapped_in, take_steps
 from .hf_weights import load_module, load_tokenizer, save_folder
+from .mixed_precision import MixedPrecision
 from .pieces import only_text
 from .precision import Copies
 
@@ -31,11 +32,9 @@ class HFShim(Shim):
         super().__init__(None)
         self._tokenizer: Any = None
         self.finetuning = finetuning
-        self._rates: Dict[str, float] = {}  # factors of the learning rate
-        self._steps = 0  # since the weights were loaded
+        self._progress = Progress()
         self.awaits_weights = False  # deserialized from bytes that left the weights out
         self._copies = Copies()  # in other precisions
-        self._has_gradient = False  # from a backward pass since the last step
 
     @property
     def is_loaded(self) -> bool:
@@ -59,9 +58,9 @@ class HFShim(Shim):
         """Load weights and tokenizer from a folder, strictly. RAISES (ValueError): CT005, CT006, CT007, CT010."""
         module, tokenizer = load_module(path), load_tokenizer(path)
         self.finetuning.prepare(module)
-        self._rates, self._steps = self.finetuning.rates(module), 0
+        self._progress = Progress(self.finetuning.rates(module), MixedPrecision(self.finetuning.train_precision))
         self._model, self._tokenizer = module.to(get_torch_default_device()), tokenizer
-        self.awaits_weights = self._has_gradient = False
+        self.awaits_weights = False
 
     def save(self, path: Path) -> None:
         save_folder(self.module, self.tokenizer, path)
@@ -97,21 +96,13 @@ class HFShim(Shim):
     def __call__(self, run: Run, is_train: bool, precision: str = "fp32") -> Tuple[Any, Callable[[Any], None]]:
         """RETURNS (Tuple): What `run` gives, as an array of the current ops, and a callback that takes its gradient."""
         module = self.module if is_train else self._copies.get(self.module, precision)
-        output, backward = forward(module, run, is_train)
-
-        def backprop(d_output: Any) -> None:
-            self._has_gradient = backward(d_output) or self._has_gradient
-
-        return output, backprop
+        return forward(module, run, is_train, self._progress)
 
     def finish_update(self, optimizer: Optimizer) -> None:
-        """Take a step, unless there was no backward pass since the last one."""
-        if self._has_gradient:
-            self._has_gradient = False
-            take_steps(self.module, optimizer, self.id, self._rates)
+        """Take a step, unless there was no backward pass since the last one, or a gradient did not fit in fp16."""
+        if self._progress.has_gradient and take_steps(self.module, optimizer, self.id, self._progress):
             self._copies.clear()
-            self._steps += 1
-            self.finetuning.choose(self.module, self._steps)
+            self.finetuning.choose(self.module, self._progress.steps)
 
     @contextlib.contextmanager
     def use_params(self, params: Dict[Tuple[int, str], FloatsXd]) -> Iterator[None]:

@@ -45,8 +45,12 @@ class Copies:
         return Copies, ()
 
 
-def _converted(module: Any, precision: str) -> Any:
+def torch_dtype(precision: str) -> Any:
+    """RETURNS (torch.dtype): That of "bf16" or "fp16"."""
     import torch
 
-    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}[precision]
-    return copy.deepcopy(module).requires_grad_(False).to(dtype)
+    return {"bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+
+
+def _converted(module: Any, precision: str) -> Any:
+    return copy.deepcopy(module).requires_grad_(False).to(torch_dtype(precision))

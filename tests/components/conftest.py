@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from backbones import make_backbone
 from pipelines import HEADS, make_examples, make_pipeline, train
 from spacy.language import Language
 from thinc.api import fix_random_seed
@@ -24,10 +23,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: str) -> dic
 
 
 @pytest.fixture(scope="session")
-def steady_backbone(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A tiny encoder without dropout of its own, so that the same batch gives the same gradient."""
-    path = tmp_path_factory.mktemp("steady") / "bert"
-    return make_backbone("bert", path, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+def steady_backbone(calm_backbones: dict[str, str]) -> str:
+    """A tiny encoder without dropout of its own."""
+    return calm_backbones["bert"]
 
 
 @pytest.fixture(scope="session")

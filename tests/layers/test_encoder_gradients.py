@@ -3,25 +3,13 @@
 import numpy
 import pytest
 import torch
-from backbones import KINDS, make_backbone
+from backbones import KINDS
 from numpy.testing import assert_allclose
 from test_contract import Float64Ops
 from tiny_encoders import LONG, PLAIN, docs_of, make_encoder
 
 pytestmark = pytest.mark.backbone
-DROPOUTS = {
-    "bert": ["hidden_dropout_prob", "attention_probs_dropout_prob"],
-    "modernbert": ["embedding_dropout", "attention_dropout", "mlp_dropout"],
-}
 TEXTS = [PLAIN, "", LONG[:250], "\n London"]
-
-
-@pytest.fixture(scope="module")
-def calm_backbones(tmp_path_factory):
-    """Backbones without dropout, by kind."""
-    folder = tmp_path_factory.mktemp("calm")
-    default = DROPOUTS["bert"]
-    return {k: make_backbone(k, folder / k, **dict.fromkeys(DROPOUTS.get(k, default), 0.0)) for k in KINDS}
 
 
 def like(vectors):
