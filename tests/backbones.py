@@ -213,7 +213,17 @@ def tiny_backbones(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: str)
 
 
 @pytest.fixture(scope="session")
-def calm_backbones(tmp_path_factory: pytest.TempPathFactory) -> Dict[str, str]:
-    """The same without dropout, so that a batch always gives the same gradient."""
-    folder = tmp_path_factory.mktemp("calm")
-    return {kind: make_backbone(kind, folder / kind, **dict.fromkeys(DROPOUTS[kind], 0.0)) for kind in KINDS}
+def steady_backbone(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The folder of a tiny BERT without dropout of its own, so that the same batch gives the same gradient."""
+    return _make_steady("bert", tmp_path_factory.mktemp("steady"))
+
+
+@pytest.fixture(scope="session")
+def steady_backbones(tmp_path_factory: pytest.TempPathFactory, steady_backbone: str) -> Dict[str, str]:
+    """The folders of all kinds of tiny encoders without dropout of their own."""
+    folder = tmp_path_factory.mktemp("steady_backbones")
+    return {"bert": steady_backbone, **{kind: _make_steady(kind, folder) for kind in KINDS if kind != "bert"}}
+
+
+def _make_steady(kind: str, folder: Path) -> str:
+    return make_backbone(kind, folder / kind, **dict.fromkeys(DROPOUTS[kind], 0.0))

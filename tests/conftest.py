@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["backbones"]  # fixtures: `tiny_backbone`, `tiny_backbones`, `calm_backbones`
+pytest_plugins = ["backbones"]  # fixtures: `tiny_backbone`, `steady_backbones`, …
 
 # No flaky tests: the same examples in every run, and no deadline that a busy machine could miss.
 settings.register_profile("repeatable", derandomize=True, deadline=None)

@@ -46,6 +46,7 @@ def _resize(model: Model[Any, Any], nO: int) -> Model[Any, Any]:
             old.set_dim(dim, nO, force=True)
     elif nO != old.get_dim("nO"):
         crf = CRF(nO, gain=old.attrs["gain"])
+        crf.ops = old.ops  # rather than those of this thread
         for name in PARAMS:
             values: Any = old.get_param(name)
             grown: Any = crf.ops.alloc_f((nO,) * values.ndim)

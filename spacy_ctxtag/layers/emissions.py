@@ -42,6 +42,7 @@ def resize(model: Model[Any, Any], nO: int) -> None:
     b: Any = output.ops.alloc1f(nO) + NEW_TAG_BIAS  # (K,)
     W[:old], b[:old] = output.get_param("W"), output.get_param("b")
     grown: Model[Floats2d, Floats2d] = Linear(nO=nO, nI=output.get_dim("nI"), init_W=glorot_uniform_init)
+    grown.ops = output.ops  # rather than those of this thread
     grown.set_param("W", W)
     grown.set_param("b", b)
     replace_model_node(model, output, grown)

@@ -23,12 +23,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: str) -> dic
 
 
 @pytest.fixture(scope="session")
-def steady_backbone(calm_backbones: dict[str, str]) -> str:
-    """A tiny encoder without dropout of its own."""
-    return calm_backbones["bert"]
-
-
-@pytest.fixture(scope="session")
 def untrained(tiny_backbone: str) -> dict[str, Language]:
     """By the scheme: a ctx_ner whose scores are random, so that all tags and moves are likely."""
     pipelines = {}

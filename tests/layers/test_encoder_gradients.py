@@ -36,8 +36,8 @@ def assert_gradients(got, expected):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("pooling", ["mean", "first", "max"])
-def test_gradients_equal_central_differences(pooling, kind, calm_backbones):
-    model = make_encoder(calm_backbones[kind], window=24, overlap=8, pooling=pooling, max_pieces=60)
+def test_gradients_equal_central_differences(pooling, kind, steady_backbones):
+    model = make_encoder(steady_backbones[kind], window=24, overlap=8, pooling=pooling, max_pieces=60)
     model._to_ops(Float64Ops())
     module = model.shims[0].module.double()
     # Some of ModernBERT is computed in single precision by transformers 5, whatever its weights are.
@@ -65,39 +65,39 @@ def test_gradients_equal_central_differences(pooling, kind, calm_backbones):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_gradients_do_not_depend_on_buckets(kind, calm_backbones):
+def test_gradients_do_not_depend_on_buckets(kind, steady_backbones):
     settings = {"window": 24, "overlap": 8}
-    big = gradients_of(calm_backbones[kind], max_pieces=100_000, **settings)
+    big = gradients_of(steady_backbones[kind], max_pieces=100_000, **settings)
     for max_pieces in (1, 100):
-        assert_gradients(gradients_of(calm_backbones[kind], max_pieces=max_pieces, **settings), big)
+        assert_gradients(gradients_of(steady_backbones[kind], max_pieces=max_pieces, **settings), big)
 
 
-def test_second_update_adds_its_gradients(calm_backbones):
-    once, twice = (gradients_of(calm_backbones["bert"], times=times) for times in (1, 2))
+def test_second_update_adds_its_gradients(steady_backbones):
+    once, twice = (gradients_of(steady_backbones["bert"], times=times) for times in (1, 2))
     assert_gradients(twice, {name: 2 * value for name, value in once.items()})
 
 
-def test_two_updates_before_their_backward_passes_add_up(calm_backbones):
-    model = make_encoder(calm_backbones["bert"])
+def test_two_updates_before_their_backward_passes_add_up(steady_backbones):
+    model = make_encoder(steady_backbones["bert"])
     steps = [model.begin_update(docs_of(text)) for text in (PLAIN, LONG)]
     for vectors, backprop in reversed(steps):
         backprop(like(vectors))
-    parts = [gradients_of(calm_backbones["bert"], [text]) for text in (PLAIN, LONG)]
+    parts = [gradients_of(steady_backbones["bert"], [text]) for text in (PLAIN, LONG)]
     assert_gradients(gradients(model), {name: parts[0][name] + parts[1][name] for name in parts[0]})
 
 
-def test_gradient_of_a_batch_is_the_sum_over_its_docs(calm_backbones):
-    model = make_encoder(calm_backbones["bert"])
+def test_gradient_of_a_batch_is_the_sum_over_its_docs(steady_backbones):
+    model = make_encoder(steady_backbones["bert"])
     vectors, _ = model.begin_update(docs_of(*TEXTS))
     d_vectors = like(vectors)
     for text, d in zip(TEXTS, d_vectors, strict=True):
         _, backprop = model.begin_update(docs_of(text))
         backprop([d])
-    assert_gradients(gradients(model), gradients_of(calm_backbones["bert"]))
+    assert_gradients(gradients(model), gradients_of(steady_backbones["bert"]))
 
 
-def test_backward_pass_leaves_its_argument_alone(calm_backbones):
-    vectors, backprop = make_encoder(calm_backbones["bert"]).begin_update(docs_of(*TEXTS))
+def test_backward_pass_leaves_its_argument_alone(steady_backbones):
+    vectors, backprop = make_encoder(steady_backbones["bert"]).begin_update(docs_of(*TEXTS))
     d_vectors = like(vectors)
     kept = [d.copy() for d in d_vectors]
     backprop(d_vectors)
@@ -105,8 +105,8 @@ def test_backward_pass_leaves_its_argument_alone(calm_backbones):
         numpy.testing.assert_array_equal(d, k)
 
 
-def test_prediction_keeps_no_graph(calm_backbones):
-    model = make_encoder(calm_backbones["bert"])
+def test_prediction_keeps_no_graph(steady_backbones):
+    model = make_encoder(steady_backbones["bert"])
     model.predict(docs_of(PLAIN))
     assert all(each.grad is None for each in model.shims[0].module.parameters())
     assert torch.is_grad_enabled()

@@ -83,10 +83,10 @@ def assert_same_weights(one, other):
 @kinds
 @small
 @pytest.mark.parametrize("settings", [{}, {"checkpointing": True, "max_pieces": 60, "window": 24, "overlap": 8}])
-def test_gradients_are_near_those_of_fp32(settings, precision, kind, calm_backbones, fp16_on_cpu):
+def test_gradients_are_near_those_of_fp32(settings, precision, kind, steady_backbones, fp16_on_cpu):
     found = []
     for train_precision in ("fp32", precision):
-        model = make_encoder(calm_backbones[kind], train_precision=train_precision, **settings)
+        model = make_encoder(steady_backbones[kind], train_precision=train_precision, **settings)
         assert {y.dtype.name for y in learn(model)} == {"float32"}
         found.append(gradient(model))
     assert cosine(*found) > 0.99
@@ -105,10 +105,10 @@ def test_checkpointing_computes_again_in_the_same_precision(kind, tiny_backbones
 
 
 @pytest.mark.parametrize("scale", [1.0, FIRST_SCALE])
-def test_small_gradients_are_kept_by_the_scale_alone(scale, calm_backbones, fp16_on_cpu):
+def test_small_gradients_are_kept_by_the_scale_alone(scale, steady_backbones, fp16_on_cpu):
     found = []
     for train_precision in ("fp32", "fp16"):
-        model = make_encoder(calm_backbones["bert"], train_precision=train_precision)
+        model = make_encoder(steady_backbones["bert"], train_precision=train_precision)
         mixed_of(model).scale = scale if train_precision == "fp16" else 1.0
         learn(model, factor=2.0**-25)
         found.append(gradient(model))
@@ -163,11 +163,11 @@ def test_same_seed_gives_same_weights(precision, tiny_backbone, fp16_on_cpu):
     assert_same_weights(*models)
 
 
-def test_train_precision_is_set_at_load(calm_backbones):
-    trained = make_encoder(calm_backbones["bert"])
+def test_train_precision_is_set_at_load(steady_backbones):
+    trained = make_encoder(steady_backbones["bert"])
     found = []
     for train_precision in ("fp32", "bf16"):
-        model = make_encoder(calm_backbones["bert"], train_precision=train_precision).from_bytes(trained.to_bytes())
+        model = make_encoder(steady_backbones["bert"], train_precision=train_precision).from_bytes(trained.to_bytes())
         learn(model)
         found.append(gradient(model))
     assert (found[0] != found[1]).any()
@@ -189,8 +189,8 @@ def test_fp16_is_refused_on_a_cpu_when_trained_there(tiny_backbone):
 # The scale of gradients
 
 
-def test_scale_changes_no_step(calm_backbones, only_scaled):
-    models = [make_encoder(calm_backbones["bert"], train_precision=each) for each in ("fp32", "fp16")]
+def test_scale_changes_no_step(steady_backbones, only_scaled):
+    models = [make_encoder(steady_backbones["bert"], train_precision=each) for each in ("fp32", "fp16")]
     for model in models:
         optimizer = Adam(0.01)
         for texts in ([PLAIN], [LONG]):  # a step each
@@ -201,8 +201,8 @@ def test_scale_changes_no_step(calm_backbones, only_scaled):
     assert_same_weights(*models)
 
 
-def test_gradients_are_scaled_once(calm_backbones, only_scaled):
-    models = [make_encoder(calm_backbones["bert"], train_precision=each) for each in ("fp32", "fp16")]
+def test_gradients_are_scaled_once(steady_backbones, only_scaled):
+    models = [make_encoder(steady_backbones["bert"], train_precision=each) for each in ("fp32", "fp16")]
     seen = []
     for model in models:
         got = {}
@@ -220,8 +220,8 @@ def test_gradients_are_scaled_once(calm_backbones, only_scaled):
 
 
 @pytest.mark.parametrize("factor", [1e38, float("nan"), -float("inf")])
-def test_step_is_left_out_when_a_gradient_is_not_finite(factor, calm_backbones, only_scaled):
-    model, optimizer = make_encoder(calm_backbones["bert"], train_precision="fp16", unfreeze_every=1), Adam(0.01)
+def test_step_is_left_out_when_a_gradient_is_not_finite(factor, steady_backbones, only_scaled):
+    model, optimizer = make_encoder(steady_backbones["bert"], train_precision="fp16", unfreeze_every=1), Adam(0.01)
     before = weights(model)
     learn(model)
     learn(model, optimizer, texts=["London"], factor=factor)
@@ -231,13 +231,13 @@ def test_step_is_left_out_when_a_gradient_is_not_finite(factor, calm_backbones, 
     for name, value in weights(model).items():
         assert_array_equal(value, before[name])
     learn(model, optimizer)
-    twin = make_encoder(calm_backbones["bert"], unfreeze_every=1)
+    twin = make_encoder(steady_backbones["bert"], unfreeze_every=1)
     learn(twin, Adam(0.01))
     assert_same_weights(twin, model)
 
 
-def test_scale_begins_anew_with_loaded_weights_and_is_copied(calm_backbones, only_scaled):
-    model = make_encoder(calm_backbones["bert"], train_precision="fp16")
+def test_scale_begins_anew_with_loaded_weights_and_is_copied(steady_backbones, only_scaled):
+    model = make_encoder(steady_backbones["bert"], train_precision="fp16")
     learn(model, Adam(0.01), factor=1e38)
     assert [mixed_of(each).scale for each in (model.copy(), pickle.loads(pickle.dumps(model)))] == [FIRST_SCALE / 2] * 2
     assert mixed_of(model.from_bytes(model.to_bytes())).scale == FIRST_SCALE
