@@ -3,6 +3,7 @@
 Frozen layers save time where they are the lowest ones: the backward pass ends above them.
 """
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any, Dict
 
@@ -59,7 +60,10 @@ class Finetuning:
         if self.checkpointing:
             if not module.supports_gradient_checkpointing:
                 raise ValueError(Errors.CT014.format(kind=module.config.model_type))
-            module.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+            new, old = "activation_checkpointing_enable", "gradient_checkpointing_enable"  # in transformers
+            getattr(module, new if hasattr(module, new) else old)({"use_reentrant": False})
+            with contextlib.suppress(AttributeError):  # a hook that only transformers 5 sets: the way back would go
+                module.disable_input_require_grads()  # through frozen layers, and the module could not be pickled
         self.choose(module, 0)
 
     def choose(self, module: Any, steps: int) -> None:

@@ -1,5 +1,7 @@
 """Which weights of an encoder learn, when, and how fast; and which of its layers are read."""
 
+import pickle
+
 import numpy
 import pytest
 import torch
@@ -138,6 +140,22 @@ def test_checkpointing_changes_no_gradient(kind, tiny_backbones):
         grads.append({name: each.grad.numpy() for name, each in model.shims[0].module.named_parameters()})
     for name, value in grads[0].items():
         assert_allclose(grads[1][name], value, atol=1e-4, err_msg=name)
+
+
+def test_checkpointing_is_pickled(tiny_backbone):
+    model = make_encoder(tiny_backbone, checkpointing=True)
+    loaded = pickle.loads(pickle.dumps(model))
+    for y, z in zip(model.predict(docs_of(LONG)), loaded.predict(docs_of(LONG)), strict=True):
+        assert_array_equal(y, z)
+    assert step(loaded, Adam(0.01)) == above(loaded, 0)
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_nothing_is_gone_through_where_all_is_frozen(checkpointing, tiny_backbone):
+    model = make_encoder(tiny_backbone, freeze_layers=2, checkpointing=checkpointing)
+    vectors, backprop = model.begin_update(docs_of(PLAIN))
+    backprop(vectors)
+    assert not model.shims[0]._progress.has_gradient
 
 
 # Which layers
