@@ -37,7 +37,7 @@ def texts(count):  # of mixed lengths, with words that come once
 def run(zones):
     for _ in range(zones):
         with nlp.memory_zone():
-            for doc in nlp.pipe(texts(500), batch_size=100):
+            for doc in nlp.pipe(texts(500), batch_size=500):
                 assert doc.tensor.size == 0
 
 run(5)
@@ -72,7 +72,7 @@ def test_memory_of_a_document_of_1_000_000_tokens_is_less_than_its_vectors(tmp_p
     width = 64
     backbone = make_backbone("bert", tmp_path / "bert", hidden_size=width, num_hidden_layers=1)
     nlp = spacy.blank("en")
-    nlp.add_pipe("ctx_tagger", config=head("ctx_tagger", encoder(backbone), small=False))
+    nlp.add_pipe("ctx_tagger", config=head("ctx_tagger", encoder(backbone, overlap=4), small=False))
     nlp.initialize(lambda: make_examples(nlp))
     nlp.to_disk(tmp_path / "model")
     assert risen(LONG, tmp_path / "model") < 1_000_000 * width * 4 / 2**20
