@@ -73,6 +73,11 @@ class Errors(metaclass=_WithCodes):
         "The gradients of the encoder do not fit in fp16, or are not numbers, however small their scale. Set "
         '`train_precision = "bf16"` in its config, or lower `learn_rate` in [training.optimizer] or its `lr_scale`.'
     )
+    CT019 = (
+        '`precision = "int8"` needs an encoder in 8-bit integers, and this one is in floats. Make one with '
+        "`python -m spacy ctx quantize`, or set another precision."
+    )
+    CT020 = "An encoder in 8-bit integers cannot be trained. Train what it was made from, and quantize that again."
 
     # CT4xx: components
     CT400 = "{name!r}: a label must be a string that is not empty, got {label!r}."

@@ -9,7 +9,7 @@ from typing import Any, Dict
 
 from ..errors import Errors
 from .hf_config import heights, n_layers
-from .precision import PRECISIONS
+from .precision import FLOATS
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class Finetuning:
                 value = getattr(self, setting)
                 raise ValueError(Errors.CT013.format(setting=setting, value=value, expected=expected))
 
-        if self.train_precision not in PRECISIONS:
-            raise ValueError(Errors.CT016.format(precision=self.train_precision, known=PRECISIONS))
+        if self.train_precision not in FLOATS:
+            raise ValueError(Errors.CT016.format(precision=self.train_precision, known=FLOATS))
 
     def prepare(self, module: Any) -> None:
         """Set an encoder up for training, once. RAISES (ValueError): CT012, CT013, CT014."""

@@ -4,9 +4,7 @@ import contextlib
 import tempfile
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, Dict, Iterator
-
-from .hf_weights import save_folder
+from typing import Callable, Dict, Iterator
 
 _weights_apart: ContextVar[bool] = ContextVar("weights_apart", default=False)
 
@@ -26,11 +24,11 @@ def are_apart() -> bool:
     return _weights_apart.get()
 
 
-def pack(module: Any, tokenizer: Any) -> Dict[str, bytes]:
-    """RETURNS (Dict[str, bytes]): The files that `save_folder` writes, by their names."""
+def pack(save: Callable[[Path], None]) -> Dict[str, bytes]:
+    """RETURNS (Dict[str, bytes]): The files that `save` writes into a folder, by their names."""
     with tempfile.TemporaryDirectory() as parent:
         folder = Path(parent) / "encoder"
-        save_folder(module, tokenizer, folder)
+        save(folder)
         return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
 
 

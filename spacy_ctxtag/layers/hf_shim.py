@@ -22,7 +22,7 @@ from .hf_steps import Progress, Run, forward, swapped_in, take_steps
 from .hf_weights import load_module, load_tokenizer, save_folder
 from .mixed_precision import MixedPrecision
 from .pieces import only_text
-from .precision import Copies
+from .precision import Copies, Measured, choose, own_precision, read_measured, write_measured
 
 
 class HFShim(Shim):
@@ -35,6 +35,8 @@ class HFShim(Shim):
         self._progress = Progress()
         self.awaits_weights = False  # deserialized from bytes that left the weights out
         self._copies = Copies()  # in other precisions
+        self._own = "fp32"  # the numbers of the weights: "int8" once they are quantized
+        self.measured: Measured = {}  # F and speed by precision, as `ctx quantize` found them for these weights
 
     @property
     def is_loaded(self) -> bool:
@@ -56,18 +58,28 @@ class HFShim(Shim):
 
     def load(self, path: Path) -> None:
         """Load weights and tokenizer from a folder, strictly. RAISES (ValueError): CT005, CT006, CT007, CT010."""
-        module, tokenizer = load_module(path), load_tokenizer(path)
-        self.finetuning.prepare(module)
-        self._progress = Progress(self.finetuning.rates(module), MixedPrecision(self.finetuning.train_precision))
-        self._model, self._tokenizer = module.to(get_torch_default_device()), tokenizer
-        self.awaits_weights = False
+        tokenizer = load_tokenizer(path)
+        self.take(load_module(path), read_measured(path))
+        self._tokenizer, self.awaits_weights = tokenizer, False
+
+    def take(self, module: Any, measured: Measured) -> None:
+        """Hold another encoder, for the tokenizer that is here or comes."""
+        self._own = own_precision(module)
+        if self._own == "fp32":
+            self.finetuning.prepare(module)
+        rates = self.finetuning.rates(module) if self._own == "fp32" else {}
+        self._progress = Progress(rates, MixedPrecision(self.finetuning.train_precision))
+        self._model, self.measured = module.to(get_torch_default_device()), measured
+        self._copies.clear()
 
     def save(self, path: Path) -> None:
+        """Write weights, tokenizer and what was measured to a folder that does not exist yet."""
         save_folder(self.module, self.tokenizer, path)
+        write_measured(self.measured, path)
 
     def to_bytes(self) -> bytes:
         apart = self.is_loaded and are_apart()
-        files = pack(self.module, self.tokenizer) if self.is_loaded and not apart else {}
+        files = pack(self.save) if self.is_loaded and not apart else {}
         return cast(bytes, srsly.msgpack_dumps({"files": files, "apart": apart}))
 
     def from_bytes(self, data: bytes) -> "HFShim":
@@ -94,14 +106,21 @@ class HFShim(Shim):
             self._copies.clear()
 
     def __call__(self, run: Run, is_train: bool, precision: str = "fp32") -> Tuple[Any, Callable[[Any], None]]:
-        """RETURNS (Tuple): What `run` gives, as an array of the current ops, and a callback that takes its gradient."""
-        module = self.module if is_train else self._copies.get(self.module, precision)
+        """RETURNS (Tuple): What `run` gives, as an array of the current ops, and a callback that takes its gradient.
+
+        RAISES (ValueError): CT019 for "int8" without integers, CT020 to train in integers.
+        """
+        if is_train and self._own == "int8":
+            raise ValueError(Errors.CT020)
+        chosen = choose(precision, self._own, self.measured)
+        module = self.module if is_train else self._copies.get(self.module, self._own, chosen)
         return forward(module, run, is_train, self._progress)
 
     def finish_update(self, optimizer: Optimizer) -> None:
         """Take a step, unless there was no backward pass since the last one, or a gradient did not fit in fp16."""
         if self._progress.has_gradient and take_steps(self.module, optimizer, self.id, self._progress):
             self._copies.clear()
+            self.measured = {}
             self.finetuning.choose(self.module, self._progress.steps)
 
     @contextlib.contextmanager

@@ -5,16 +5,19 @@ Loading is strict, offline and silent, and moves no random numbers of a training
 
 import contextlib
 from pathlib import Path
-from typing import Any, Dict, Iterator
+from typing import Any, Callable, Dict, Iterator
 
 from ..errors import Errors
+from .int8_files import QUANTIZED, read_tensors, write_tensors
+from .int8_module import is_int8, with_tensors
 from .pieces import only_text
 
 ONLY_FILES: Dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 
 
 def load_module(path: Path) -> Any:
-    """Load an encoder in 32-bit floats, ready for prediction. Weights of heads that are not built are left over.
+    """Load an encoder, ready for prediction: in 32-bit floats, or in 8-bit integers if the folder holds those. Weights
+    of heads that are not built are left over.
 
     RETURNS (torch.nn.Module): The encoder.
     RAISES (ValueError): CT005 when weights are missing or do not fit, CT007 for an encoder-decoder, CT010 for a folder
@@ -29,14 +32,21 @@ def load_module(path: Path) -> Any:
     # Weights of another shape raise below, with the missing ones.
     options = {**ONLY_FILES, "config": config, "output_loading_info": True, "ignore_mismatched_sizes": True}
     with _readable(path), _quiet(), _same_random_numbers():
-        try:
-            module, info = AutoModel.from_pretrained(path, add_pooling_layer=False, **options)
-        except TypeError:  # an architecture without a pooler
-            module, info = AutoModel.from_pretrained(path, **options)
+        if getattr(config, "quantization_config", None) == QUANTIZED:
+            del config.quantization_config
+            return with_tensors(_with_pooler_off(AutoModel.from_config, config), read_tensors(path))
+        module, info = _with_pooler_off(AutoModel.from_pretrained, path, **options)
     if info["missing_keys"] or info["mismatched_keys"]:
         other = sorted(str(key) for key in info["mismatched_keys"])
         raise ValueError(Errors.CT005.format(path=path, missing=sorted(info["missing_keys"]), other=other))
     return module.float().eval()
+
+
+def _with_pooler_off(make: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    try:
+        return make(*args, add_pooling_layer=False, **options)
+    except TypeError:  # an architecture without a pooler
+        return make(*args, **options)
 
 
 def load_tokenizer(path: Path) -> Any:
@@ -56,7 +66,10 @@ def load_tokenizer(path: Path) -> Any:
 def save_folder(module: Any, tokenizer: Any, path: Path) -> None:
     """Write an encoder and its tokenizer to a folder that does not exist yet."""
     with _quiet():
-        module.save_pretrained(path)
+        if is_int8(module):
+            write_tensors(module, path)
+        else:
+            module.save_pretrained(path)
         tokenizer.save_pretrained(path)
 
 

@@ -1,11 +1,49 @@
-"""Copies of an encoder in smaller numbers, for prediction alone: training, and what is saved, stay in 32-bit floats."""
+"""Copies of an encoder in other numbers, for prediction alone: training, and what is saved, stay in the encoder's own.
+
+An encoder's own numbers are 32-bit floats, or the 8-bit integers that `ctx quantize` makes of them.
+"""
 
 import contextlib
-import copy
 import threading
-from typing import Any, Dict, Iterator, Tuple, Type
+from pathlib import Path
+from typing import Any, Dict, Iterator, Tuple, Type, cast
 
-PRECISIONS = ("fp32", "bf16", "fp16")
+import srsly
+
+from ..errors import Errors
+
+FLOATS = ("fp32", "bf16", "fp16")
+PRECISIONS = (*FLOATS, "int8", "auto")
+MEASURED = "precisions.json"  # beside the weights
+
+Measured = Dict[str, Dict[str, Any]]  # by precision: "f", "words_per_second", and "allowed", whether F is good enough
+
+
+def choose(precision: str, own: str, measured: Measured) -> str:
+    """RETURNS (str): The precision that a setting means: "auto" is the fastest of those measured whose F is good
+    enough, else the weights' own."""
+    if precision != "auto":
+        return precision
+    allowed = [name for name, found in measured.items() if found["allowed"] and name in (own, "bf16", "fp16")]
+    return max(allowed, key=lambda name: measured[name]["words_per_second"], default=own)
+
+
+def read_measured(folder: Path) -> Measured:
+    """RETURNS (Measured): What was measured for the weights of a folder; nothing if it does not say."""
+    file = folder / MEASURED
+    return cast(Measured, srsly.read_json(file)) if file.is_file() else {}
+
+
+def write_measured(measured: Measured, folder: Path) -> None:
+    if measured:
+        srsly.write_json(folder / MEASURED, measured)
+
+
+def own_precision(module: Any) -> str:
+    """RETURNS (str): The numbers of an encoder's weights: "int8" or "fp32"."""
+    from .int8_module import is_int8
+
+    return "int8" if is_int8(module) else "fp32"
 
 
 class Copies:
@@ -18,10 +56,15 @@ class Copies:
         self._lock = threading.Lock()
         self._made: Dict[str, Tuple[Any, Any]] = {}  # by precision: the module, and its copy
 
-    def get(self, module: Any, precision: str) -> Any:
-        """RETURNS (torch.nn.Module): The module itself in "fp32", else a copy of it in "bf16" or "fp16"."""
-        if precision == "fp32":
+    def get(self, module: Any, own: str, precision: str) -> Any:
+        """RETURNS (torch.nn.Module): The module itself in its `own` numbers, "fp32" or "int8", else a copy in others.
+
+        RAISES (ValueError): CT019 for "int8" where the encoder has no integers.
+        """
+        if precision == own:
             return module
+        if precision == "int8":
+            raise ValueError(Errors.CT019)
         with self._lock:
             if precision not in self._made or self._made[precision][0] is not module:
                 self._made[precision] = module, _converted(module, precision)
@@ -46,11 +89,13 @@ class Copies:
 
 
 def torch_dtype(precision: str) -> Any:
-    """RETURNS (torch.dtype): That of "bf16" or "fp16"."""
+    """RETURNS (torch.dtype): That of a precision in floats."""
     import torch
 
-    return {"bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+    return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
 
 
 def _converted(module: Any, precision: str) -> Any:
-    return copy.deepcopy(module).requires_grad_(False).to(torch_dtype(precision))
+    from .int8_module import dequantized
+
+    return dequantized(module).requires_grad_(False).to(torch_dtype(precision))
