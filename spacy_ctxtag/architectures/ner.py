@@ -10,6 +10,7 @@ from ..crf import Chains
 from ..layers.crf import CRF, PARAMS
 from ..layers.emissions import Emissions, resize
 from ..layers.in_parts import in_parts
+from ..layers.torch_ops import by_torch
 from ..types import TokenVectors
 
 
@@ -34,7 +35,7 @@ def build_ner_v1(
     model.set_ref("output_layer", emissions.get_ref("output_layer"))
     model.set_ref("crf", crf)
     model.attrs["resize_output"] = _resize
-    return model
+    return by_torch(model)
 
 
 def _resize(model: Model[Any, Any], nO: int) -> Model[Any, Any]:

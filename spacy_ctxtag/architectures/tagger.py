@@ -8,6 +8,7 @@ from thinc.types import Floats2d
 
 from ..layers.emissions import Emissions, resize
 from ..layers.in_parts import in_parts
+from ..layers.torch_ops import by_torch
 from ..types import TokenVectors
 
 
@@ -26,7 +27,7 @@ def build_tagger_v1(
     model.set_ref("tok2vec", tok2vec)
     model.set_ref("output_layer", emissions.get_ref("output_layer"))
     model.attrs["resize_output"] = _resize
-    return model
+    return by_torch(model)
 
 
 def _resize(model: Model[Any, Any], nO: int) -> Model[Any, Any]:

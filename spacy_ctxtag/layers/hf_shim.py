@@ -15,6 +15,7 @@ from thinc.types import FloatsXd
 
 from ..errors import Errors
 from . import forking  # noqa: F401
+from .attention import attention_of
 from .finetuning import Finetuning
 from .hf_bytes import are_apart, pack, unpacked
 from .hf_bytes import weights_apart as weights_apart
@@ -112,9 +113,11 @@ class HFShim(Shim):
         """
         if is_train and self._own == "int8":
             raise ValueError(Errors.CT020)
+        if is_train:
+            return forward(self.module, run, True, self._progress)
         chosen = choose(precision, self._own, self.measured)
-        module = self.module if is_train else self._copies.get(self.module, self._own, chosen)
-        return forward(module, run, is_train, self._progress)
+        with attention_of(chosen):
+            return forward(self._copies.get(self.module, self._own, chosen), run, False, self._progress)
 
     def finish_update(self, optimizer: Optimizer) -> None:
         """Take a step, unless there was no backward pass since the last one, or a gradient did not fit in fp16."""
