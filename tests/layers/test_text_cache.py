@@ -11,7 +11,7 @@ from spacy.tokens import Doc
 from thinc.api import Adam
 from tiny_encoders import LONG, NLP, PLAIN, docs_of, make_encoder
 
-from spacy_ctxtag.layers.precision import PRECISIONS
+from spacy_ctxtag.layers.precision import FLOATS
 from spacy_ctxtag.layers.text_cache import CacheInfo, TextCache
 
 pytestmark = pytest.mark.backbone
@@ -29,19 +29,19 @@ def assert_same(found, expected):
         assert_array_equal(y, z)
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("precision", FLOATS)
 def test_a_text_seen_before_has_the_same_vectors_bit_for_bit(precision, tiny_backbone, monkeypatch):
     model, cache = cached(tiny_backbone, precision=precision)
     first = model.predict(docs_of(*TEXTS))
     model.predict(docs_of("nobody"))
-    module = model.shims[0]._copies.get(model.shims[0].module, precision)
+    module = model.shims[0]._copies.get(model.shims[0].module, "fp32", precision)
     monkeypatch.setattr(module, "forward", None)  # is not run any more
     assert_same(model.predict(docs_of(*TEXTS)), first)
     assert_same(model.predict(docs_of(*reversed(TEXTS))), reversed(first))
     assert cache.info()[:2] == (2 * len(TEXTS), len(TEXTS) + 1)
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("precision", FLOATS)
 def test_what_is_cached_is_what_the_encoder_gives(precision, tiny_backbone):
     model, _ = cached(tiny_backbone, precision=precision)
     assert_same(
@@ -49,7 +49,7 @@ def test_what_is_cached_is_what_the_encoder_gives(precision, tiny_backbone):
     )
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("precision", FLOATS)
 def test_a_text_does_not_depend_on_its_neighbours_but_for_rounding(precision, tiny_backbone):
     """Or else a cache would be unsound: a precision of which this does not hold must refuse it."""
     model = make_encoder(tiny_backbone, precision=precision)
