@@ -7,11 +7,13 @@ disturbs the machine disturbs all alike. A ratio is the median of the ratios of 
 the size of batches that is best for it on a sample. The texts are sentences of wikigold and UD English EWT: documents
 of about 150 words, one document of 100,000 words, and 10,000 lines of at most 16 words. `ctx`, `spacy_trf` and the
 token classifier (for transformers' pipeline, spacy-huggingface-pipelines and Flair) were trained by `accuracy.py` on
-wikigold for a few epochs; the pipeline with NER and tagger for one epoch here. The results are `results/speed.json`
+wikigold for a few epochs; the pipeline with NER and tagger for one epoch here. `ctx quantize` made those in int8, with
+ranges from the dev sets. The results are `results/speed.json`
 and `docs/images/speed.svg`.
 """
 
 import argparse
+import itertools
 import json
 import os
 import subprocess
@@ -23,12 +25,15 @@ from statistics import median
 from typing import Any
 
 import accuracy
+import spacy
+from spacy.tokens import DocBin
 from systems.common import KEEP, Run, environ, environment, joined, read_conllu, read_tsv, write_result
+from systems.spacy_loop import gold_doc
 
 RESULT = accuracy.HERE / "results" / "speed.json"
 IMAGE = accuracy.ROOT / "docs" / "images" / "speed.svg"
 WORK = accuracy.HERE / "work" / "speed"
-PRECISIONS = ("fp32", "bf16")
+PRECISIONS = ("fp32", "bf16", "int8")
 MAX_DROP = 0.3  # of F, for a precision to be allowed
 BATCH_SIZES = (8, 32, 128, 512)
 LENGTHS = (10, 100, 1000, 10000, 100000)  # words of a document, for the plot
@@ -148,8 +153,33 @@ def trained(options: argparse.Namespace) -> dict[str, str]:
     if not joint.is_dir():
         command = [sys.executable, "-m", "systems.ctx_joint", str(options.data), str(joint)]
         subprocess.run([*command, "48" if options.quick else "0"], cwd=accuracy.HERE, check=True)
+    dev = WORK / f"dev-{accuracy.key(runs[0])}.spacy"
+    write_dev(options.data, dev, limit=48 if options.quick else None)
+    integers = {name: quantized(Path(folder), dev) for name, folder in (("ctx", folders["ctx"]), ("joint", str(joint)))}
     hf = folders["hf_linear"]
-    return {**folders, "joint": str(joint), "hf_pipeline": hf, "spacy_hf": hf, "flair": hf, "bare": "", "sm": SMALL}
+    peers = {"hf_pipeline": hf, "spacy_hf": hf, "flair": hf, "sm": SMALL}
+    ours = {"ctx int8": integers["ctx"], "joint": str(joint), "joint int8": integers["joint"]}
+    return {**folders, **ours, "bare": "", "bare int8": integers["ctx"], **peers}
+
+
+def write_dev(data: Path, file: Path, limit: int | None) -> None:
+    """Write the dev sets of wikigold and EWT as one corpus; each lacks what the other one has."""
+    vocab = spacy.blank("en").vocab
+    sentences = [
+        *itertools.islice(read_tsv(data / "wikigold" / "dev.tsv"), limit),
+        *itertools.islice(read_conllu(data / "ud_ewt" / "dev.conllu"), limit or 1000),
+    ]
+    DocBin(docs=[gold_doc(vocab, each) for each in sentences]).to_disk(file)
+
+
+def quantized(folder: Path, dev: Path) -> str:
+    """RETURNS: the folder of a pipeline in 8-bit integers, whatever that costs or brings: it is measured here."""
+    output = folder.with_name(f"{folder.name}-int8")
+    if not output.is_dir():
+        options = ["--dev", str(dev), "--max-drop", "100", "--allow-slower", "--repetitions", "1"]
+        command = [sys.executable, "-m", "spacy", "ctx", "quantize", str(folder), str(output), *options]
+        subprocess.run(command, check=True)
+    return str(output)
 
 
 def seconds_of(python: Path, code: str) -> float:
@@ -239,8 +269,12 @@ def make_claims(raw: dict[str, Any], fastest: str) -> list[dict[str, Any]]:
     start = {name: median(values) for name, values in raw["start"].items()}
     claims.append(accuracy.claim("import.milliseconds", round(1000 * start["import"], 1), at_most=50))
     claims.append(accuracy.claim("load.ratio", round(start["load ctx"] / start["load spacy_trf"], 3), at_most=1.0))
-    for precision, f in raw["f"].items():
-        claims.append(accuracy.claim(f"f.{precision}", f, at_least=raw["f"]["fp32"] - MAX_DROP))
+    for name in ("f", "f_joint"):
+        for precision, f in raw[name].items():
+            claims.append(accuracy.claim(f"{name}.{precision}", f, at_least=raw[name]["fp32"] - MAX_DROP))
+    for system, found in raw["quantized"].items():
+        share = found["after"]["bytes"] / found["before"]["bytes"]
+        claims.append(accuracy.claim(f"size.{system.replace(' ', '-')}", round(share, 3), at_most=0.5))
     return claims
 
 
@@ -303,7 +337,8 @@ def main() -> None:
 
     def make(system: str, precision: str) -> Worker:
         python = pythons.get(system, Path(sys.executable))
-        return Worker(python, system, folders[system], precision, options)
+        folder = folders.get(f"{system} {precision}", folders[system])
+        return Worker(python, system, folder, precision, options)
 
     before, flags = environment(), cpu_flags()
     print(f"instructions for small numbers: {', '.join(flags) or 'none: bf16 will not be fast here'}")
@@ -318,11 +353,16 @@ def main() -> None:
         names += [(peer, "fp32") for peer in ("spacy_trf", "sm", "hf_pipeline", "spacy_hf")]
         names += [("flair", "fp32")] if options.flair_python else []
         workers = {w.name: w for w in (stack.enter_context(make(*each)) for each in names)}
-        raw["f"] = {p: workers[f"ctx {p}"].ask("score", texts["test"][0])["f"] for p in PRECISIONS}
+        for name, key in (("ctx", "f"), ("joint", "f_joint")):
+            raw[key] = {p: workers[f"{name} {p}"].ask("score", texts["test"][0])["f"] for p in PRECISIONS}
         raw["batch_sizes"] = pick_batch_sizes(list(workers.values()), texts)
-        speeds, few = raw["words_per_second"], [workers[name] for name in ("ctx fp32", "ctx bf16", "spacy_trf")]
+        speeds, few = (
+            raw["words_per_second"],
+            [workers[name] for name in (*(f"ctx {p}" for p in PRECISIONS), "spacy_trf")],
+        )
         speeds["documents"] = by_turns(list(workers.values()), "documents", texts, options.repetitions)
-        allowed = [p for p in PRECISIONS if raw["f"][p] >= raw["f"]["fp32"] - MAX_DROP]
+        both = raw["f"], raw["f_joint"]
+        allowed = [p for p in PRECISIONS if all(f[p] >= f["fp32"] - MAX_DROP for f in both)]
         fastest = max(allowed, key=lambda p: median(speeds["documents"][f"ctx {p}"]))
         for name in ("long", "lines"):
             speeds[name] = by_turns(few, name, texts, options.repetitions)
@@ -334,7 +374,10 @@ def main() -> None:
             raw["scaling"]["length"][str(length)] = by_turns(few, f"length {length}", texts, several)
         training = [workers["ctx fp32"], workers["spacy_trf"]]  # last: it changes the weights
         speeds["training"] = by_turns(training, "training", texts, options.repetitions)
-    print(f"F: {raw['f']}; the fastest precision is {fastest}")
+    for name in ("ctx int8", "joint int8"):
+        meta = json.loads((Path(folders[name]) / "meta.json").read_text(encoding="utf8"))
+        raw.setdefault("quantized", {})[name] = meta["ctx_quantized"]
+    print(f"F: {raw['f']}, with a tagger {raw['f_joint']}; the fastest precision is {fastest}")
     claims = make_claims(raw, fastest)
     for each in claims:
         if not each["claim"].startswith("words."):

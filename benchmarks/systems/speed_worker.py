@@ -66,6 +66,11 @@ class BareEncoder:
 
         self.torch = torch
         self.tokenizer = AutoTokenizer.from_pretrained(weights(), model_max_length=100000)
+        if precision == "int8":  # there is nothing else that reads these
+            from spacy_ctxtag.layers.hf_weights import load_module
+
+            self.module = load_module(Path(folder) / "head" / "encoder")
+            return
         module = AutoModel.from_pretrained(weights(), add_pooling_layer=False).eval()
         self.module = module.to({"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision])
 
