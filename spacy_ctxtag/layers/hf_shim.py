@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, Tuple, cast
 
 import srsly
-from thinc.api import Optimizer, Shim, get_torch_default_device
+from thinc.api import Optimizer, get_torch_default_device
 from thinc.types import FloatsXd
 
 from ..errors import Errors
@@ -19,43 +19,24 @@ from .attention import attention_of
 from .finetuning import Finetuning
 from .hf_bytes import are_apart, pack, unpacked
 from .hf_bytes import weights_apart as weights_apart
+from .hf_held import Held
 from .hf_steps import Progress, Run, forward, swapped_in, take_steps
 from .hf_weights import load_module, load_tokenizer, save_folder
 from .mixed_precision import MixedPrecision
-from .pieces import only_text
-from .precision import Copies, Measured, choose, own_precision, read_measured, write_measured
+from .precision import Copies, Measured, choose, own_precision, read_measured, stored, write_measured
 
 
-class HFShim(Shim):
+class HFShim(Held):
     """Holds a Hugging Face encoder and its fast tokenizer; empty until `load` or deserialization."""
 
     def __init__(self, finetuning: Finetuning) -> None:
-        super().__init__(None)
-        self._tokenizer: Any = None
+        super().__init__()
         self.finetuning = finetuning
         self._progress = Progress()
         self.awaits_weights = False  # deserialized from bytes that left the weights out
         self._copies = Copies()  # in other precisions
         self._own = "fp32"  # the numbers of the weights: "int8" once they are quantized
         self.measured: Measured = {}  # F and speed by precision, as `ctx quantize` found them for these weights
-
-    @property
-    def is_loaded(self) -> bool:
-        return self._model is not None
-
-    @property
-    def module(self) -> Any:
-        """RETURNS (torch.nn.Module): The encoder. RAISES (ValueError): CT004 without one."""
-        if self._model is None:
-            raise ValueError(Errors.CT004)
-        return self._model
-
-    @property
-    def tokenizer(self) -> Any:
-        """RETURNS (Any): The fast tokenizer. RAISES (ValueError): CT004 when there is none yet."""
-        if self._tokenizer is None:
-            raise ValueError(Errors.CT004)
-        return self._tokenizer
 
     def load(self, path: Path) -> None:
         """Load weights and tokenizer from a folder, strictly. RAISES (ValueError): CT005, CT006, CT007, CT010."""
@@ -75,7 +56,8 @@ class HFShim(Shim):
 
     def save(self, path: Path) -> None:
         """Write weights, tokenizer and what was measured to a folder that does not exist yet."""
-        save_folder(self.module, self.tokenizer, path)
+        module = self._copies.get(self.module, self._own, stored(self._own, self.measured))
+        save_folder(module, self.tokenizer, path)
         write_measured(self.measured, path)
 
     def to_bytes(self) -> bytes:
@@ -95,11 +77,6 @@ class HFShim(Shim):
         copied = HFShim(self.finetuning)
         copied.__setstate__({**copy.deepcopy(self.__dict__), "id": copied.id})
         return copied
-
-    def __setstate__(self, state: Dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        if self._tokenizer is not None:
-            only_text(self._tokenizer)
 
     def to_device(self, device_type: str, device_id: int) -> None:
         if self._model is not None:

@@ -6,7 +6,8 @@ from typing import Any, Dict, Iterator, Mapping
 
 import torch
 
-from .int8 import Int8Embedding, Int8Linear, Range
+from .int8 import Int8Linear, Range
+from .int8_embedding import Int8Embedding
 
 LARGE = 1000  # rows of a table of vectors, from which on it is rounded
 

@@ -1,4 +1,5 @@
-"""Copies of an encoder in other numbers, for prediction alone: training, and what is saved, stay in the encoder's own.
+"""Copies of an encoder in other numbers, for prediction alone: training stays in the encoder's own, and so does what is
+saved, unless `ctx quantize` has made it smaller.
 
 An encoder's own numbers are 32-bit floats, or the 8-bit integers that `ctx quantize` makes of them.
 """
@@ -16,7 +17,8 @@ FLOATS = ("fp32", "bf16", "fp16")
 PRECISIONS = (*FLOATS, "int8", "auto")
 MEASURED = "precisions.json"  # beside the weights
 
-Measured = Dict[str, Dict[str, Any]]  # by precision: "f", "words_per_second", and "allowed", whether F is good enough
+# By precision: "f", "words_per_second", "allowed", whether F is good enough, and "stored", whether weights are saved so.
+Measured = Dict[str, Dict[str, Any]]
 
 
 def choose(precision: str, own: str, measured: Measured) -> str:
@@ -26,6 +28,11 @@ def choose(precision: str, own: str, measured: Measured) -> str:
         return precision
     allowed = [name for name, found in measured.items() if found["allowed"] and name in (own, "bf16", "fp16")]
     return max(allowed, key=lambda name: measured[name]["words_per_second"], default=own)
+
+
+def stored(own: str, measured: Measured) -> str:
+    """RETURNS (str): The precision in which weights are saved."""
+    return next((name for name, found in measured.items() if found.get("stored")), own)
 
 
 def read_measured(folder: Path) -> Measured:

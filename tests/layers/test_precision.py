@@ -70,14 +70,14 @@ def test_a_copy_is_never_older_than_the_weights(tiny_backbones):
 @pytest.mark.parametrize("again", [copy.deepcopy, lambda copies: pickle.loads(pickle.dumps(copies))])
 def test_copies_are_neither_copied_nor_pickled(again):
     copies = Copies()
-    made = copies.get(torch.nn.Linear(2, 2), "bf16")
+    made = copies.get(torch.nn.Linear(2, 2), "fp32", "bf16")
     assert made.weight.dtype == torch.bfloat16
     assert not again(copies)._made
 
 
 def test_threads_share_one_copy():
     copies, module, found = Copies(), torch.nn.Linear(200, 200), []
-    threads = [threading.Thread(target=lambda: found.append(copies.get(module, "fp16"))) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: found.append(copies.get(module, "fp32", "fp16"))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
