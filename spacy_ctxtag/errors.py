@@ -332,6 +332,30 @@ class Errors(metaclass=_WithCodes):
     )
     CT513 = "The model {path} could not be loaded. Expected the folder of a pipeline, or an installed package. {reason}"
     CT514 = "Met {met}. Expected as many probabilities in [0, 1] as outcomes, which are 0 or 1, in one dimension."
+    CT518 = "The dev texts have no annotation to measure {scores} with. Expected annotated texts."
+    CT520 = (
+        "{n} of {total} texts of {path} are among those to learn from, or were used to train the model: what is "
+        "measured on them says nothing about new texts. Take them out, or measure on them all the same with --force."
+    )
+    CT521 = (
+        "There is nothing to quantize and measure. Expected a component with an encoder of its own, or on a "
+        "ctx_encoder, and with a score; the pipeline has: {names}."
+    )
+    CT522 = "The encoder of {name!r} is in 8-bit integers already. Quantize the pipeline that it was made from."
+    CT523 = (
+        "The encoder of {name!r} has read no text, so the ranges of its numbers are not known. Expected texts that "
+        "are not empty; give others with --calibrate."
+    )
+    CT524 = (
+        "Nothing was written: {score} falls by {drop:.2f} points, from {before:.2f} to {after:.2f}, and at most "
+        "{max_drop:g} are allowed. Try another --precision, texts that are more like yours in --calibrate, or raise "
+        "--max-drop."
+    )
+    CT525 = (
+        "Nothing was written: on this machine {precision} is not faster, {after:,.0f} words/s against {before:,.0f}. "
+        "That takes instructions that not every processor has, and a GPU none of them for int8. Quantize on the "
+        "machine that will use it, or write it for its size alone with --allow-slower."
+    )
 
 
 class Warnings(metaclass=_WithCodes):
@@ -362,6 +386,7 @@ class Warnings(metaclass=_WithCodes):
     CW506 = "{n} entities of {path} are not on the pipeline's tokens, or cross its sentences. They are left out."
     CW507 = "{name!r} keeps its thresholds, which were set for other probabilities. New ones: --target-precision."
     CW508 = "{name!r} decodes by {decode}. The figures and the thresholds are those of the best path (viterbi)."
+    CW510 = "{n} of {total} texts of {path} are also learned from (--force): the scores are too good."
     CW509 = (
         "The threshold for this coverage is {threshold:.2g}: too low to store all spans above it, so `alternatives` "
         "stays as it is. Use more data, or a lower --coverage."

@@ -17,7 +17,7 @@ FLOATS = ("fp32", "bf16", "fp16")
 PRECISIONS = (*FLOATS, "int8", "auto")
 MEASURED = "precisions.json"  # beside the weights
 
-# By precision: "f", "words_per_second", "allowed", whether F is good enough, and "stored", whether weights are saved so.
+# By precision: "f", "words_per_second", "allowed" (whether F is good enough), "stored" (whether weights are saved so).
 Measured = Dict[str, Dict[str, Any]]
 
 
