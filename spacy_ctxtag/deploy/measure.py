@@ -76,4 +76,5 @@ def _main_scores(nlp: Language, name: str) -> List[str]:
         return ["ents_f"]
     if isinstance(head, CtxTagger):
         return [f"{head.target}_acc"]
-    return [key for key, weight in nlp.get_pipe_meta(name).default_score_weights.items() if weight]
+    weights = nlp.get_pipe_meta(name).default_score_weights or {}
+    return [key for key, weight in weights.items() if weight]

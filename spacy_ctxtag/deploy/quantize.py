@@ -217,7 +217,8 @@ def _put_integers(in_floats: Language, smaller: Language, docs: Iterable[Doc]) -
 @contextlib.contextmanager
 def _like_in_use(pipelines: Sequence[Language], batch_size: int) -> Iterator[None]:
     """In this context texts are read that were not read before: caches are off; and so many at once."""
-    nodes = [node for nlp in pipelines for _, pipe in nlp.pipeline if hasattr(pipe, "model") for node in _walk(pipe)]
+    models: List[Any] = [getattr(pipe, "model", None) for nlp in pipelines for _, pipe in nlp.pipeline]
+    nodes = [node for model in models if model is not None for node in model.walk()]
     caches = [shim for node in nodes for shim in node.shims if isinstance(shim, TextCache)]
     before = [nlp.batch_size for nlp in pipelines], [cache.limit for cache in caches]
     for nlp in pipelines:
@@ -231,10 +232,6 @@ def _like_in_use(pipelines: Sequence[Language], batch_size: int) -> Iterator[Non
             nlp.batch_size = size
         for cache, limit in zip(caches, before[1], strict=True):
             cache.limit = limit
-
-
-def _walk(pipe: Any) -> Iterator[Any]:
-    yield from pipe.model.walk()
 
 
 def _record(figures: Figures, score: str) -> Dict[str, Any]:
