@@ -197,8 +197,8 @@ def _check(precision: str, repetitions: int, batch_size: int) -> None:
 
 def load_in(model: Any, nlp: Language, precision: str) -> Language:
     """RETURNS (Language): The same pipeline, loaded once more, with the same vocabulary, to predict in a precision."""
-    places = find_encoders(nlp)
-    return load_model(model, vocab=nlp.vocab, config={f"{each.section}.precision": precision for each in places})
+    config = {f"{place.section}.precision": precision for place in find_encoders(nlp)}
+    return load_model(model, vocab=nlp.vocab, disable=nlp.disabled, config=config)
 
 
 def _put_integers(in_floats: Language, smaller: Language, docs: Iterable[Doc]) -> None:
