@@ -69,7 +69,7 @@ class Int8Linear(torch.nn.Module):
     def forward(self, x: Any) -> Any:
         rows = x.reshape(-1, x.shape[-1])
         y = self._in_integers(rows) if x.device.type == "cpu" and has_kernel() else self._in_floats(rows)
-        return y.reshape(*x.shape[:-1], -1)
+        return y.reshape(*x.shape[:-1], len(self.weight))
 
     def _in_integers(self, rows: Any) -> Any:
         if self._packed is None:
