@@ -21,7 +21,7 @@ class Reading:
     pooling (str): From pieces to tokens: "mean", "first" or "max".
     layers (Layers): Whose vectors are given: "last", or those of several side by side, so that W is theirs together:
         "all", or a list of numbers from 0, the lowest (see `layer_mix`).
-    precision (str): The numbers of prediction: "fp32", "bf16" or "fp16". Training has one of its own (`Finetuning`).
+    precision (str): The numbers of prediction, one of PRECISIONS. Training has one of its own (`Finetuning`).
     RAISES (ValueError): CT001 for an overlap as large as the window, CT008 for an unknown pooling, CT016 for an unknown
         precision.
     """
