@@ -85,7 +85,7 @@ class Int8Linear(torch.nn.Module):
         return torch.nn.functional.gelu(y) if self.gelu else y
 
     def _quantized(self, rows: Any) -> Any:
-        moved = torch.addcdiv(self.input_zero + 0.5, rows.float(), self.input_scale)
+        moved = torch.addcmul(self.input_zero + 0.5, rows.float(), self.input_scale.reciprocal())
         return moved.clamp_(0, 255).to(torch.uint8)  # which truncates
 
     def __getstate__(self) -> Any:
