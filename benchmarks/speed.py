@@ -247,6 +247,11 @@ def memory(make: Any, texts: dict[str, tuple[Path, int]]) -> dict[str, dict[str,
     return found
 
 
+def keep(raw: dict[str, Any]) -> None:
+    """Write what there is so far, for when a long run is cut off."""
+    (WORK / "unfinished.json").write_text(json.dumps(raw, indent=1), encoding="utf8")
+
+
 def ratio(ours: list[float], other: list[float]) -> float:
     return round(median(a / b for a, b in zip(ours, other, strict=True)), 3)
 
@@ -347,6 +352,7 @@ def main() -> None:
         texts = make_texts(options.data, Path(folder), options.quick)
         raw["start"] = starts(options, folders)
         raw["memory"] = memory(make, texts)
+        keep(raw)
         names = (
             [("ctx", p) for p in PRECISIONS] + [("joint", p) for p in PRECISIONS] + [("bare", p) for p in PRECISIONS]
         )
@@ -356,22 +362,22 @@ def main() -> None:
         for name, key in (("ctx", "f"), ("joint", "f_joint")):
             raw[key] = {p: workers[f"{name} {p}"].ask("score", texts["test"][0])["f"] for p in PRECISIONS}
         raw["batch_sizes"] = pick_batch_sizes(list(workers.values()), texts)
-        speeds, few = (
-            raw["words_per_second"],
-            [workers[name] for name in (*(f"ctx {p}" for p in PRECISIONS), "spacy_trf")],
-        )
+        speeds = raw["words_per_second"]
         speeds["documents"] = by_turns(list(workers.values()), "documents", texts, options.repetitions)
         both = raw["f"], raw["f_joint"]
         allowed = [p for p in PRECISIONS if all(f[p] >= f["fp32"] - MAX_DROP for f in both)]
         fastest = max(allowed, key=lambda p: median(speeds["documents"][f"ctx {p}"]))
+        few = [workers[name] for name in dict.fromkeys(("ctx fp32", f"ctx {fastest}", "spacy_trf"))]
         for name in ("long", "lines"):
             speeds[name] = by_turns(few, name, texts, options.repetitions)
+            keep(raw)
         for size in PLOT_BATCHES:
-            found = by_turns(few, "documents", texts, min(3, options.repetitions), batch_size=size)
+            found = by_turns(few, "documents", texts, min(2, options.repetitions), batch_size=size)
             raw["scaling"]["batch"][str(size)] = found
         for length in [n for n in LENGTHS if f"length {n}" in texts]:
-            several = 1 if length == LENGTHS[-1] else min(3, options.repetitions)
+            several = 1 if length == LENGTHS[-1] else min(2, options.repetitions)
             raw["scaling"]["length"][str(length)] = by_turns(few, f"length {length}", texts, several)
+        keep(raw)
         training = [workers["ctx fp32"], workers["spacy_trf"]]  # last: it changes the weights
         speeds["training"] = by_turns(training, "training", texts, options.repetitions)
     for name in ("ctx int8", "joint int8"):
