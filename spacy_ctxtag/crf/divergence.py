@@ -1,8 +1,8 @@
 """How far the distribution over paths is from that of a teacher: what distillation makes small.
 
-``KL(p_teacher || p) = log Z - log Z_teacher + E_teacher[score_teacher - score]``, over whole paths, is the cross-entropy
-``-E_teacher[log p]`` less the teacher's own entropy (Hinton et al. 2015; over structures Wang et al. 2021). Its gradient
-is the difference of the expected counts of tags and moves, ``E[counts] - E_teacher[counts]``, so nothing is sampled.
+``KL(p_teacher || p) = log Z - log Z_teacher + E_teacher[score_teacher - score]`` over whole paths: the cross-entropy
+``-E_teacher[log p]`` less the teacher's own entropy (Hinton et al. 2015; over structures Wang et al. 2021). Its
+gradient is the difference of the expected counts of tags and moves, ``E[counts] - E_teacher[counts]``.
 """
 
 from typing import Any, List, Tuple

@@ -1,0 +1,74 @@
+"""What a pipeline weighs, how fast it is, and how good."""
+
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any, Dict, Iterator, List, Sequence
+
+from spacy.language import Language
+from spacy.training import Example
+
+from ..components.ctx_ner import CtxNER
+from ..components.ctx_tagger import CtxTagger
+from ..layers.hf_shim import HFShim
+
+LEAST_WORDS = 2000  # to be timed at once
+
+
+def encoders_of(pipe: Any) -> List[HFShim]:
+    """RETURNS (List[HFShim]): The encoders inside a component; none in one without a model."""
+    nodes: Any = pipe.model.walk() if hasattr(pipe, "model") else ()
+    return [shim for node in nodes for shim in node.shims if isinstance(shim, HFShim)]
+
+
+def count_parameters(nlp: Language) -> int:
+    """RETURNS (int): The weights of all components."""
+    return sum(_sizes(nlp))
+
+
+def _sizes(nlp: Language) -> Iterator[int]:
+    for _, pipe in nlp.pipeline:
+        nodes: Any = pipe.model.walk() if hasattr(pipe, "model") else ()
+        yield from (node.get_param(name).size for node in nodes for name in node.param_names if node.has_param(name))
+        yield from (weight.numel() for shim in encoders_of(pipe) for weight in shim.module.parameters())
+
+
+def count_bytes(nlp: Language) -> int:
+    """RETURNS (int): What it takes on a disk."""
+    with tempfile.TemporaryDirectory() as folder:
+        nlp.to_disk(folder)
+        return sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
+
+
+def words_per_second(pipelines: Sequence[Language], texts: Sequence[str], repetitions: int) -> List[float]:
+    """Time pipelines that take turns, so that what disturbs the machine disturbs all alike.
+
+    texts (Sequence[str]): At least one that is not empty; they are repeated until there is enough to time.
+    repetitions (int): Turns, after one that warms up.
+    RETURNS (List[float]): For each pipeline the median over its turns.
+    """
+    words = [sum(len(nlp.make_doc(text)) for text in texts) for nlp in pipelines]
+    times = -(-LEAST_WORDS // max(1, min(words)))
+    found: List[List[float]] = [[] for _ in pipelines]
+    for turn in range(1 + repetitions):
+        for nlp, n, speeds in zip(pipelines, words, found, strict=True):
+            start = time.perf_counter()
+            for _ in nlp.pipe([*texts] * times):
+                pass
+            if turn:
+                speeds.append(n * times / (time.perf_counter() - start))
+    return [median(speeds) for speeds in found]
+
+
+def score_heads(nlp: Language, heads: Sequence[str], examples: Sequence[Example]) -> Dict[str, Any]:
+    """RETURNS (Dict[str, Any]): The main score of heads, in percent, under its name in spaCy: "ents_f" for a `ctx_ner`,
+    "tag_acc" or "pos_acc" for a `ctx_tagger`; None where nothing is annotated."""
+    scores = nlp.evaluate(examples)
+    found: Dict[str, Any] = {}
+    for name in heads:
+        head = nlp.get_pipe(name)
+        keys = ["ents_f"] if isinstance(head, CtxNER) else []
+        keys = [f"{head.target}_acc"] if isinstance(head, CtxTagger) else keys
+        found.update({key: None if scores.get(key) is None else 100 * scores[key] for key in keys})
+    return found
