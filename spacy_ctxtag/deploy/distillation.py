@@ -164,6 +164,7 @@ def distil(
     steps, tokens = sum(map(len, epochs)), sum(len(eg.predicted) for eg in examples)
     rate: Any = warmup_linear(training.learn_rate, max(1, steps // 10), steps + 1)
     optimizer = Adam(rate, L2=0.01, L2_is_weight_decay=True, grad_clip=1.0)
+    optimizer.step_schedules()  # the first rate is 0
     for epoch, batches in enumerate(epochs, start=1):
         losses = dict.fromkeys(lessons, 0.0)
         for batch in batches:

@@ -1,5 +1,6 @@
 """What is left of the encoders of a pipeline when they are pruned, and how they get there."""
 
+import copy
 import tempfile
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Sequence
@@ -11,7 +12,7 @@ from spacy.training import Example
 
 from ..layers.hf_config import n_layers
 from ..layers.hf_shim import HFShim
-from ..layers.hf_shrink import head_weights, n_units, remove_heads, unit_weights, write_smaller
+from ..layers.hf_shrink import head_weights, n_units, unit_weights, write_smaller
 from .distillation import Lessons, distances, pipes_of
 from .importance import Floats, Taylor, best_units, worst_heads
 
@@ -41,7 +42,10 @@ class Pair(NamedTuple):
 
     def fit(self, shape: Shape, rate: float) -> None:
         """Give the student what a shape leaves of the teacher's weights, by way of a folder that is loaded strictly."""
-        module = remove_heads(self.teacher.module, shape.heads) if shape.heads else self.teacher.module
+        module = self.teacher.module
+        if shape.heads:
+            module = copy.deepcopy(module)
+            module.prune_heads(shape.heads)
         units = [best_units(scores, shape.n_units(rate)) for scores in shape.importance]
         with tempfile.TemporaryDirectory() as parent:
             folder = Path(parent) / "encoder"

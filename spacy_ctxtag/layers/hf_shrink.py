@@ -7,7 +7,7 @@ or heads is read off an encoder of another size, so that no names of an architec
 
 import copy
 from pathlib import Path
-from typing import Any, Dict, List, Sequence
+from typing import Any, List, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,12 +44,6 @@ def head_weights(module: Any) -> List[str]:
         except (AttributeError, NotImplementedError):  # transformers 5; some architectures of 4
             reason = "this release of transformers cannot do that"
     raise ValueError(Errors.CT031.format(kind=module.config.model_type, reason=reason))
-
-
-def remove_heads(module: Any, heads: Dict[int, List[int]]) -> Any:
-    """RETURNS (torch.nn.Module): A copy of an encoder without some attention heads, given by layer."""
-    (smaller := copy.deepcopy(module)).prune_heads(heads)
-    return smaller
 
 
 def write_smaller(
@@ -103,8 +97,13 @@ def _outline(config: Any) -> Any:
     import torch
     from transformers import AutoModel
 
+    config = copy.deepcopy(config)
+    heads, config.pruned_heads = getattr(config, "pruned_heads", {}), {}
     with torch.device("meta"):
-        return AutoModel.from_config(copy.deepcopy(config))
+        outline = AutoModel.from_config(config)
+    if heads:  # not in there: it looks for the heads that stay
+        outline.prune_heads(heads)
+    return outline
 
 
 def _readers(module: Any, other: Any) -> List[str]:
