@@ -10,6 +10,7 @@ from typing import Any, Dict, List, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
+from thinc.util import to_numpy
 
 Ints = NDArray[np.intp]
 Floats = NDArray[np.float64]
@@ -26,11 +27,12 @@ class Taylor:
     scores: Dict[Tuple[int, str], Floats]
 
     def __call__(self, key: Tuple[int, str], weights: Any, gradient: Any, *, lr_scale: float = 1.0) -> Tuple[Any, Any]:
-        """Take the gradient of one text. RETURNS (Tuple): Weights and gradient as they were."""
+        """Take the gradient of one text. RETURNS (Tuple): The weights as they were, and the gradient, now zeros."""
         if key in self.scores:
             columns = (weights * gradient).sum(axis=0)
-            groups: Any = abs(columns.reshape((len(self.scores[key]), -1)).sum(axis=1))
-            self.scores[key] += groups.get() if hasattr(groups, "get") else groups
+            groups = columns.reshape((len(self.scores[key]), -1)).sum(axis=1)
+            self.scores[key] += abs(to_numpy(groups))  # type: ignore[no-untyped-call]
+        gradient.fill(0)
         return weights, gradient
 
 
