@@ -12,14 +12,12 @@ import typer
 from .. import __version__
 from ..errors import Errors, Warnings
 from ._app import app
+from ._checks import check_dev, check_output
 from ._printer import msg
 from .calibrate import META_KEY as CALIBRATED
 from .calibrate import read_examples, save
 
 if TYPE_CHECKING:
-    from spacy.language import Language
-    from spacy.training import Example
-
     from ..deploy.prune import Options, Pruned
 
 CAPTION = """words/s on this machine, in turns with the pipeline as it was
@@ -123,32 +121,6 @@ def read_rates(text: str) -> List[float]:
         expected = "numbers with commas between them, such as 0.25,0.5"
         msg.fail(Errors.CT304.format(name="rates", met=text, expected=expected), exits=1)
         raise typer.Exit(1) from error
-
-
-def check_output(output: Path, *, force: bool) -> None:
-    """End the program where something would be replaced that is no pipeline, or without `force`."""
-    problem, remedy = "", "Name another folder."
-    if output.exists() and not output.is_dir():
-        problem = "is a file"
-    elif output.is_dir() and any(output.iterdir()) and not (output / "meta.json").is_file():
-        problem = "is not empty and no pipeline"
-    elif output.is_dir() and any(output.iterdir()) and not force:
-        problem, remedy = "is there already", "Name another folder, or replace it with --force."
-    if problem:
-        msg.fail(Errors.CT508.format(path=output, problem=problem, remedy=remedy), exits=1)
-
-
-def check_dev(nlp: "Language", path: Path, dev: List["Example"], train: List["Example"], *, force: bool) -> None:
-    """End the program where texts to measure with are learned from, or were; with `force`, say so."""
-    from ..training.fingerprint import META_KEY as TRAINED
-    from ..training.fingerprint import hash_text
-
-    known = {*nlp.meta.get(TRAINED, ()), *(hash_text(eg.reference.text) for eg in train)}
-    n = sum(hash_text(eg.reference.text) in known for eg in dev)
-    if n and not force:
-        msg.fail(Errors.CT520.format(n=n, total=len(dev), path=path), exits=1)
-    if n:
-        msg.warn(Warnings.CW510.format(n=n, total=len(dev), path=path))
 
 
 # What was found

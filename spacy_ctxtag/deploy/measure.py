@@ -63,12 +63,18 @@ def words_per_second(pipelines: Sequence[Language], texts: Sequence[str], repeti
 
 def score_heads(nlp: Language, heads: Sequence[str], examples: Sequence[Example]) -> Dict[str, Any]:
     """RETURNS (Dict[str, Any]): The main score of heads, in percent, under its name in spaCy: "ents_f" for a `ctx_ner`,
-    "tag_acc" or "pos_acc" for a `ctx_tagger`; None where nothing is annotated."""
+    "tag_acc" or "pos_acc" for a `ctx_tagger`, for another component those that count in training; None where nothing is
+    annotated."""
     scores = nlp.evaluate(examples)
-    found: Dict[str, Any] = {}
-    for name in heads:
-        head = nlp.get_pipe(name)
-        keys = ["ents_f"] if isinstance(head, CtxNER) else []
-        keys = [f"{head.target}_acc"] if isinstance(head, CtxTagger) else keys
-        found.update({key: None if scores.get(key) is None else 100 * scores[key] for key in keys})
-    return found
+    keys = {key for name in heads for key in _main_scores(nlp, name)}
+    return {key: None if scores.get(key) is None else 100 * scores[key] for key in sorted(keys)}
+
+
+def _main_scores(nlp: Language, name: str) -> List[str]:
+    head = nlp.get_pipe(name)
+    if isinstance(head, CtxNER):
+        return ["ents_f"]
+    if isinstance(head, CtxTagger):
+        return [f"{head.target}_acc"]
+    weights = nlp.get_pipe_meta(name).default_score_weights or {}
+    return [key for key, weight in weights.items() if weight]

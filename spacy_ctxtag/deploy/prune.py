@@ -103,6 +103,7 @@ def prune(
     say(f"The pipeline reads {len(examples):,} texts")
     lessons = read_lessons(teacher, heads, [eg.predicted for eg in examples])
     pairs = _pair(teacher, student, heads)
+    say("What matters least")
     shapes = _choose(student, pairs, examples, _prepared(teacher, heads, dev), lessons, options)
     sizes: List[Dict[str, Any]] = []
     chosen: Optional[int] = None
