@@ -56,7 +56,7 @@ class Errors(metaclass=_WithCodes):
     )
     CT012 = (
         "The layers of a {kind!r} encoder cannot be told apart: they share their weights. Leave `freeze_layers`, "
-        "`freeze_embeddings`, `unfreeze_every` and `lr_decay` at their defaults."
+        "`freeze_embeddings`, `unfreeze_every` and `lr_decay` at their defaults; such an encoder cannot be pruned."
     )
     CT013 = "The encoder's setting `{setting}` cannot be {value!r}. Expected {expected}."
     CT014 = "A {kind!r} encoder has no gradient checkpointing. Set `checkpointing = false`."
@@ -78,6 +78,14 @@ class Errors(metaclass=_WithCodes):
         "`python -m spacy ctx quantize`, or set another precision."
     )
     CT020 = "An encoder in 8-bit integers cannot be trained. Train what it was made from, and quantize that again."
+    CT030 = (
+        "A {kind!r} encoder cannot be pruned: {reason}. Expected one whose layers are alike, with feed-forward units "
+        "that its config.json counts, such as BERT, RoBERTa, ELECTRA or DistilBERT."
+    )
+    CT031 = (
+        "No attention heads can be removed from this {kind!r} encoder: {reason}. Prune feed-forward units or layers "
+        "only."
+    )
 
     # CT4xx: components
     CT400 = "{name!r}: a label must be a string that is not empty, got {label!r}."
@@ -332,7 +340,20 @@ class Errors(metaclass=_WithCodes):
     )
     CT513 = "The model {path} could not be loaded. Expected the folder of a pipeline, or an installed package. {reason}"
     CT514 = "Met {met}. Expected as many probabilities in [0, 1] as outcomes, which are 0 or 1, in one dimension."
+    CT515 = (
+        "There is nothing to prune. Expected a ctx_ner or ctx_tagger with an encoder of its own, or on a ctx_encoder; "
+        "the pipeline has: {names}."
+    )
+    CT516 = (
+        "{names} cannot be taught by the unpruned pipeline, and would no longer fit the pruned encoder that it listens "
+        "to. Take it out of the pipeline, or give it an encoder of its own: `nlp.replace_listeners`."
+    )
+    CT517 = "The encoder of {name!r} gives several layers (`layers` in its config), so none can be left out."
     CT518 = "The dev texts have no annotation to measure {scores} with. Expected annotated texts."
+    CT519 = (
+        "Nothing was written: at every rate a score falls by more than {max_drop:g} points, at least by {drop:.2f}. "
+        "Lower --rates, keep more --layers, train longer (--epochs), give more texts to --train, or raise --max-drop."
+    )
     CT520 = (
         "{n} of {total} texts of {path} are among those to learn from, or were used to train the model: what is "
         "measured on them says nothing about new texts. Take them out, or measure on them all the same with --force."
@@ -386,6 +407,8 @@ class Warnings(metaclass=_WithCodes):
     CW506 = "{n} entities of {path} are not on the pipeline's tokens, or cross its sentences. They are left out."
     CW507 = "{name!r} keeps its thresholds, which were set for other probabilities. New ones: --target-precision."
     CW508 = "{name!r} decodes by {decode}. The figures and the thresholds are those of the best path (viterbi)."
+    CW510 = "{n} of {total} texts of {path} are also learned from (--force): the scores are too good."
+    CW511 = "{names}: the calibration is that of the unpruned pipeline. Calibrate again: python -m spacy ctx calibrate."
     CW509 = (
         "The threshold for this coverage is {threshold:.2g}: too low to store all spans above it, so `alternatives` "
         "stays as it is. Use more data, or a lower --coverage."

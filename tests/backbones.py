@@ -114,6 +114,14 @@ COMMON = {
     "max_position_embeddings": PIECES,
     "initializer_range": 0.3,  # random vectors that differ from each other
 }
+DISTILBERT = {
+    "dim": WIDTH,
+    "hidden_dim": 24,
+    "n_layers": 2,
+    "n_heads": 2,
+    "max_position_embeddings": PIECES,
+    "initializer_range": 0.3,
+}
 ROBERTA = {**COMMON, "max_position_embeddings": PIECES + 2, "pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}
 DEBERTA = {
     "relative_attention": True,
@@ -141,6 +149,7 @@ KINDS = {
         BERT_TOKENS,
         {**COMMON, "embedding_size": 8, "pad_token_id": 0, "num_attention_heads": 2},
     ),
+    "distilbert": Kind(lambda: _word_pieces(True), BERT_TOKENS, {**DISTILBERT, "pad_token_id": 0}),
     "roberta": Kind(lambda: _byte_pairs("<s>", "</s>", ["<pad>", "<unk>", "<mask>"]), ROBERTA_TOKENS, ROBERTA),
     "modernbert": Kind(
         lambda: _byte_pairs("[CLS]", "[SEP]", ["[PAD]", "[UNK]", "[MASK]"]), BERT_TOKENS, {**COMMON, **MODERN}
@@ -161,6 +170,7 @@ DROPOUTS = {
 TOKENIZER_CLASSES = {
     "bert": "BertTokenizer",
     "electra": "ElectraTokenizer",
+    "distilbert": "DistilBertTokenizer",
     "roberta": "RobertaTokenizer",
     "modernbert": "PreTrainedTokenizerFast",
     "xlm-roberta": "XLMRobertaTokenizer",

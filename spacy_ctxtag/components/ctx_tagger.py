@@ -205,11 +205,9 @@ class CtxTagger(CtxPipe):
             wanted = np.full((len(gold), n_labels), self.label_smoothing / n_labels, dtype="float32")
             wanted[known, np.asarray(gold)[known]] += 1.0 - self.label_smoothing
             wanted[~known] = 0.0
-            target = ops.asarray2f(wanted)  # (T, K)
-            shifted: Any = doc_scores - ops.xp.max(doc_scores, axis=1, keepdims=True)
-            log_probs = shifted - ops.xp.log(ops.xp.exp(shifted).sum(axis=1, keepdims=True))
-            loss -= float((target * log_probs).sum())
-            gradient.append(ops.xp.exp(log_probs) * ops.asarray2f(known[:, None].astype("float32")) - target)
+            of_doc, d_scores = cross_entropy(ops, doc_scores, ops.asarray2f(wanted))
+            loss += of_doc
+            gradient.append(d_scores)
         return loss, gradient
 
     def initialize(
@@ -241,6 +239,17 @@ class CtxTagger(CtxPipe):
 
     def _value(self, label: str) -> int:
         return POS_IDS[label] if self.target == "pos" else self.vocab.strings.add(label)
+
+
+def cross_entropy(ops: Any, scores: Any, target: Any) -> Tuple[float, Any]:
+    """The cross-entropy between target distributions and the softmax of scores.
+
+    scores (Floats2d): (T, K). target (Floats2d): (T, K), rows that sum to 1, or to 0 for a token that counts nothing.
+    RETURNS (Tuple[float, Floats2d]): The loss in nats, summed over tokens, and its gradient in the scores.
+    """
+    shifted = scores - ops.xp.max(scores, axis=1, keepdims=True)
+    log_probs = shifted - ops.xp.log(ops.xp.exp(shifted).sum(axis=1, keepdims=True))
+    return -float((target * log_probs).sum()), ops.xp.exp(log_probs) * target.sum(axis=1, keepdims=True) - target
 
 
 def _score_key(target: str) -> str:

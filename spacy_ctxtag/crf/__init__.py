@@ -5,6 +5,7 @@ Chains + Grammar + masks ──build_lattice──▶ Lattice ──▶ viterbi,
                                                 ├──▶ posterior         log Z, marginals ──▶ span_log_probs
                                                 ├──▶ nll               losses and their gradient
                                                 ├──▶ wrong_span_nll    the same for spans known to be wrong
+                                                ├──▶ divergence        the same from the paths of a teacher
                                                 └──▶ entity_ratio_loss the same for the share of entities
 Chains ──add_costs──▶ Chains for nll;  Chains ──▶ local_smoothing
 
@@ -15,6 +16,7 @@ Posterior ──spans_above──▶ spans, probabilities ──mbr, mbr_f──
 from .candidates import expected_entities, spans_above
 from .chains import Chains
 from .costs import add_costs
+from .divergence import divergence
 from .entity_ratio import entity_ratio_loss
 from .forward_backward import Posterior, posterior
 from .loss import nll
@@ -30,6 +32,7 @@ __all__ = [
     "Posterior",
     "add_costs",
     "best_disjoint",
+    "divergence",
     "entity_ratio_loss",
     "expected_entities",
     "local_smoothing",

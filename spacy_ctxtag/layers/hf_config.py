@@ -1,7 +1,7 @@
 """What can be read off any Hugging Face encoder: how many pieces it takes, and its layers."""
 
 import re
-from typing import Any, Dict, List, Optional, Sequence, Union
+from typing import Any, Dict, List, Optional, Pattern, Sequence, Union
 
 from ..errors import Errors
 from .once import once
@@ -46,6 +46,18 @@ def pick_layers(layers: Layers, n: int) -> Optional[List[int]]:
     return list(layers)
 
 
+def layer_pattern(module: Any) -> Pattern[str]:
+    """RETURNS (Pattern): Matches the names of what belongs to a layer, such as "encoder.layer.5.output.dense.weight" in
+    BERT, in three groups: what stands before the number of the layer, the number, the rest.
+    RAISES (ValueError): CT012 where layers share their weights (ALBERT).
+    """
+    n = n_layers(module)
+    found = [name for name, _ in module.named_modules() if re.fullmatch(rf"(.*\.)?layers?\.{n - 1}", name)]
+    if not found:
+        raise ValueError(Errors.CT012.format(kind=module.config.model_type))
+    return re.compile(rf"({re.escape(min(found, key=len).rpartition('.')[0])}\.)(\d+)(\..+)")
+
+
 def heights(module: Any) -> Dict[str, int]:
     """Find where in an encoder each weight belongs.
 
@@ -53,10 +65,6 @@ def heights(module: Any) -> Dict[str, int]:
         (DeBERTa's relative positions); i + 1 for layer i; L + 1 for what comes behind the last one.
     RAISES (ValueError): CT012 where layers share their weights (ALBERT).
     """
-    n = n_layers(module)
-    found = [name for name, _ in module.named_modules() if re.fullmatch(rf"(.*\.)?layers?\.{n - 1}", name)]
-    if not found:
-        raise ValueError(Errors.CT012.format(kind=module.config.model_type))
-    layer = re.compile(re.escape(min(found, key=len).rpartition(".")[0]) + r"\.(\d+)\.")  # "encoder.layer.5." in BERT
+    n, layer = n_layers(module), layer_pattern(module)
     inside = {name: layer.match(name) for name, _ in module.named_parameters()}
-    return {name: int(at[1]) + 1 if at else n + 1 if "final" in name else 0 for name, at in inside.items()}
+    return {name: int(at[2]) + 1 if at else n + 1 if "final" in name else 0 for name, at in inside.items()}
