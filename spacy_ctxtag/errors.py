@@ -407,7 +407,6 @@ class Warnings(metaclass=_WithCodes):
     CW506 = "{n} entities of {path} are not on the pipeline's tokens, or cross its sentences. They are left out."
     CW507 = "{name!r} keeps its thresholds, which were set for other probabilities. New ones: --target-precision."
     CW508 = "{name!r} decodes by {decode}. The figures and the thresholds are those of the best path (viterbi)."
-    CW510 = "{n} of {total} texts of {path} are also learned from (--force): the scores are too good."
     CW511 = "{names}: the calibration is that of the unpruned pipeline. Calibrate again: python -m spacy ctx calibrate."
     CW509 = (
         "The threshold for this coverage is {threshold:.2g}: too low to store all spans above it, so `alternatives` "
