@@ -65,6 +65,23 @@ class Errors(metaclass=_WithCodes):
         "`layers` of the encoder that it reads."
     )
     CT016 = "Unknown precision {precision!r}. Expected one of {known}."
+    CT019 = "Unknown backend {backend!r}. Expected one of {known}."
+    CT020 = (
+        '`backend = "onnx"` predicts in fp32 only, and `precision` is {precision!r}. Set `precision = "fp32"` or '
+        '`backend = "torch"` in the encoder\'s config.'
+    )
+    CT021 = (
+        '`backend = "onnx"` needs onnxruntime and onnx. Install them with `pip install \'spacy-ctxtag[onnx]\'`, or set '
+        '`backend = "torch"` in the encoder\'s config, e.g. when the pipeline is loaded.'
+    )
+    CT022 = (
+        'A {kind!r} encoder cannot be computed by ONNX Runtime. Set `backend = "torch"` in its config. What was met: '
+        "{reason}"
+    )
+    CT023 = (
+        "The encoder is on {device}, and ONNX Runtime can use {available} only. Install a build of it for this device "
+        '(onnxruntime-gpu for CUDA), or set `backend = "torch"` in the encoder\'s config.'
+    )
 
     # CT4xx: components
     CT400 = "{name!r}: a label must be a string that is not empty, got {label!r}."

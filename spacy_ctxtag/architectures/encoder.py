@@ -21,6 +21,7 @@ def build_encoder_v1(
     pooling: str = "mean",
     layers: Union[str, List[int]] = "last",
     precision: str = "fp32",
+    backend: str = "torch",
     lr_scale: float = 0.1,
     lr_decay: float = 1.0,
     freeze_layers: int = 0,
@@ -39,6 +40,7 @@ def build_encoder_v1(
             pooling=pooling,
             layers=layers,
             precision=precision,
+            backend=backend,
         ),
         width=width,
         finetuning=Finetuning(

@@ -34,7 +34,7 @@ class HFShim(Shim):
         self._rates: Dict[str, float] = {}  # factors of the learning rate
         self._steps = 0  # since the weights were loaded
         self.awaits_weights = False  # deserialized from bytes that left the weights out
-        self._copies = Copies()  # in other precisions
+        self._copies = Copies()  # in other forms
         self._has_gradient = False  # from a backward pass since the last step
 
     @property
@@ -94,9 +94,9 @@ class HFShim(Shim):
             self._model.to(f"cuda:{device_id}" if device_type == "gpu" else device_type)
             self._copies.clear()
 
-    def __call__(self, run: Run, is_train: bool, precision: str = "fp32") -> Tuple[Any, Callable[[Any], None]]:
+    def __call__(self, run: Run, is_train: bool, form: str = "fp32") -> Tuple[Any, Callable[[Any], None]]:
         """RETURNS (Tuple): What `run` gives, as an array of the current ops, and a callback that takes its gradient."""
-        module = self.module if is_train else self._copies.get(self.module, precision)
+        module = self.module if is_train else self._copies.get(self.module, form)
         output, backward = forward(module, run, is_train)
 
         def backprop(d_output: Any) -> None:

@@ -1,10 +1,14 @@
-"""Copies of an encoder in smaller numbers, for prediction alone: training, and what is saved, stay in 32-bit floats."""
+"""Other forms of an encoder, for prediction alone: in smaller numbers, or computed by ONNX Runtime. Training, and what
+is saved, stay with PyTorch in 32-bit floats."""
 
 import contextlib
 import copy
 import threading
 from typing import Any, Dict, Iterator, Tuple, Type
 
+from .onnx_module import OnnxModule
+
+BACKENDS = ("torch", "onnx")
 PRECISIONS = ("fp32", "bf16", "fp16")
 
 
@@ -16,16 +20,17 @@ class Copies:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._made: Dict[str, Tuple[Any, Any]] = {}  # by precision: the module, and its copy
+        self._made: Dict[str, Tuple[Any, Any]] = {}  # by form: the module, and its copy
 
-    def get(self, module: Any, precision: str) -> Any:
-        """RETURNS (torch.nn.Module): The module itself in "fp32", else a copy of it in "bf16" or "fp16"."""
-        if precision == "fp32":
+    def get(self, module: Any, form: str) -> Any:
+        """RETURNS (Callable): The module itself in "fp32", a copy of it in "bf16" or "fp16", or what does the same, in
+        "onnx"."""
+        if form == "fp32":
             return module
         with self._lock:
-            if precision not in self._made or self._made[precision][0] is not module:
-                self._made[precision] = module, _converted(module, precision)
-            return self._made[precision][1]
+            if form not in self._made or self._made[form][0] is not module:
+                self._made[form] = module, OnnxModule(module) if form == "onnx" else _converted(module, form)
+            return self._made[form][1]
 
     def clear(self) -> None:
         """To be called when the module's weights have changed, or moved to another device."""
