@@ -86,6 +86,23 @@ class Errors(metaclass=_WithCodes):
         "No attention heads can be removed from this {kind!r} encoder: {reason}. Prune feed-forward units or layers "
         "only."
     )
+    CT032 = "Unknown backend {backend!r}. Expected one of {known}."
+    CT033 = (
+        '`backend = "onnx"` predicts in fp32 only, and `precision` is {precision!r}. Set `precision = "fp32"` or '
+        '`backend = "torch"` in the encoder\'s config.'
+    )
+    CT034 = (
+        '`backend = "onnx"` needs onnxruntime and onnx. Install them with `pip install \'spacy-ctxtag[onnx]\'`, or set '
+        '`backend = "torch"` in the encoder\'s config, e.g. when the pipeline is loaded.'
+    )
+    CT035 = (
+        'A {kind!r} encoder cannot be computed by ONNX Runtime. Set `backend = "torch"` in its config. What was met: '
+        "{reason}"
+    )
+    CT036 = (
+        "The encoder is on {device}, and ONNX Runtime can use {available} only. Install a build of it for this device "
+        '(onnxruntime-gpu for CUDA), or set `backend = "torch"` in the encoder\'s config.'
+    )
 
     # CT4xx: components
     CT400 = "{name!r}: a label must be a string that is not empty, got {label!r}."

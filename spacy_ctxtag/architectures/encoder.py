@@ -22,6 +22,7 @@ def build_encoder_v1(
     pooling: str = "mean",
     layers: Union[str, List[int]] = "last",
     precision: str = "fp32",
+    backend: str = "torch",
     cache_mb: float = 0.0,
     lr_scale: float = 0.1,
     lr_decay: float = 1.0,
@@ -47,6 +48,7 @@ def build_encoder_v1(
             pooling=pooling,
             layers=layers,
             precision=precision,
+            backend=backend,
         ),
         width=width,
         finetuning=Finetuning(

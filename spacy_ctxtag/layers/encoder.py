@@ -40,7 +40,7 @@ def Encoder(
     with respect to Docs. An empty batch gives an empty list and runs nothing.
 
     backbone (Backbone): Where the weights come from, asked in `initialize` only.
-    reading (Reading): Windows, buckets, layers, pooling, precision.
+    reading (Reading): Windows, buckets, layers, pooling, precision, backend.
     width (Optional[int]): W when it must be known beforehand, as for listeners; checked against the weights.
     finetuning (Finetuning): How the weights learn.
     cache_bytes (int): In prediction, keep vectors of whole texts up to this size, see `TextCache`.
@@ -88,7 +88,7 @@ def _encode(
     buckets = make_buckets(pieces, specials, max_pieces=reading.max_pieces)
     picked = pick_layers(reading.layers, n_layers(shim.module))
     run = partial(encode, buckets, pieces.n_tokens, model.get_dim("nO"), reading.pooling, picked)
-    flat, backprop_flat = shim(run, is_train, reading.precision)
+    flat, backprop_flat = shim(run, is_train, reading.form)
     vectors = _split(model.ops.asarray2f(flat), lengths)  # B × (T, W)
 
     def backprop(d_vectors: TokenVectors) -> List[Doc]:

@@ -10,18 +10,19 @@ Layers = Union[str, Sequence[int]]
 
 
 def max_length(module: Any, tokenizer: Any) -> int:
-    """RETURNS (int): Word pieces that the encoder takes at once, special pieces included."""
-    return int(min(_positions(module), tokenizer.model_max_length))
+    """RETURNS (int): Word pieces that encoder and tokenizer take at once, special pieces included."""
+    return int(min(positions(module), tokenizer.model_max_length))
 
 
 @once
-def _positions(module: Any) -> int:
-    positions = getattr(module.config, "max_position_embeddings", None) or 0
+def positions(module: Any) -> int:
+    """RETURNS (int): Word pieces that the encoder takes at once."""
+    found = getattr(module.config, "max_position_embeddings", None) or 0
     reserved = 0
     for name, each in module.named_modules():
         if name.endswith("position_embeddings") and getattr(each, "padding_idx", None) is not None:
             reserved = each.padding_idx + 1  # RoBERTa and its kin count positions from behind the padding
-    return int(positions - reserved if positions > 0 else 512)
+    return int(found - reserved if found > 0 else 512)
 
 
 def n_layers(module: Any) -> int:

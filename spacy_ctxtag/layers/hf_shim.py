@@ -34,7 +34,7 @@ class HFShim(Held):
         self.finetuning = finetuning
         self._progress = Progress()
         self.awaits_weights = False  # deserialized from bytes that left the weights out
-        self._copies = Copies()  # in other precisions
+        self._copies = Copies()  # in other forms
         self._own = "fp32"  # the numbers of the weights: "int8" once they are quantized
         self.measured: Measured = {}  # F and speed by precision, as `ctx quantize` found them for these weights
 
@@ -83,7 +83,7 @@ class HFShim(Held):
             self._model.to(f"cuda:{device_id}" if device_type == "gpu" else device_type)
             self._copies.clear()
 
-    def __call__(self, run: Run, is_train: bool, precision: str = "fp32") -> Tuple[Any, Callable[[Any], None]]:
+    def __call__(self, run: Run, is_train: bool, form: str = "fp32") -> Tuple[Any, Callable[[Any], None]]:
         """RETURNS (Tuple): What `run` gives, as an array of the current ops, and a callback that takes its gradient.
 
         RAISES (ValueError): CT019 for "int8" without integers, CT020 to train in integers.
@@ -92,7 +92,7 @@ class HFShim(Held):
             raise ValueError(Errors.CT020)
         if is_train:
             return forward(self.module, run, True, self._progress)
-        chosen = choose(precision, self._own, self.measured)
+        chosen = choose(form, self._own, self.measured)
         with attention_of(chosen):
             return forward(self._copies.get(self.module, self._own, chosen), run, False, self._progress)
 

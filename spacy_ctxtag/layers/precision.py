@@ -1,5 +1,5 @@
-"""Copies of an encoder in other numbers, for prediction alone: training stays in the encoder's own, and so does what is
-saved, unless `ctx quantize` has made it smaller.
+"""Other forms of an encoder, for prediction alone: in other numbers, or computed by ONNX Runtime. Training stays with
+PyTorch in the encoder's own numbers, and so does what is saved, unless `ctx quantize` has made it smaller.
 
 An encoder's own numbers are 32-bit floats, or the 8-bit integers that `ctx quantize` makes of them.
 """
@@ -12,7 +12,9 @@ from typing import Any, Dict, Iterator, Tuple, Type, cast
 import srsly
 
 from ..errors import Errors
+from .onnx_module import OnnxModule
 
+BACKENDS = ("torch", "onnx")
 FLOATS = ("fp32", "bf16", "fp16")
 PRECISIONS = (*FLOATS, "int8", "auto")
 MEASURED = "precisions.json"  # beside the weights
@@ -61,21 +63,22 @@ class Copies:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._made: Dict[str, Tuple[Any, Any]] = {}  # by precision: the module, and its copy
+        self._made: Dict[str, Tuple[Any, Any]] = {}  # by form: the module, and its copy
 
-    def get(self, module: Any, own: str, precision: str) -> Any:
-        """RETURNS (torch.nn.Module): The module itself in its `own` numbers, "fp32" or "int8", else a copy in others.
+    def get(self, module: Any, own: str, form: str) -> Any:
+        """RETURNS (Callable): The module itself in its `own` numbers, "fp32" or "int8", a copy of it in others, or what does
+        the same in 32-bit floats, in "onnx".
 
         RAISES (ValueError): CT019 for "int8" where the encoder has no integers.
         """
-        if precision == own:
+        if form == own:
             return module
-        if precision == "int8":
+        if form == "int8":
             raise ValueError(Errors.CT019)
         with self._lock:
-            if precision not in self._made or self._made[precision][0] is not module:
-                self._made[precision] = module, _converted(module, precision)
-            return self._made[precision][1]
+            if form not in self._made or self._made[form][0] is not module:
+                self._made[form] = module, _made(module, own, form)
+            return self._made[form][1]
 
     def clear(self) -> None:
         """To be called when the module's weights have changed, or moved to another device."""
@@ -100,6 +103,12 @@ def torch_dtype(precision: str) -> Any:
     import torch
 
     return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+
+
+def _made(module: Any, own: str, form: str) -> Any:
+    if form != "onnx":
+        return _converted(module, form)
+    return OnnxModule(module if own == "fp32" else _converted(module, "fp32"))
 
 
 def _converted(module: Any, precision: str) -> Any:

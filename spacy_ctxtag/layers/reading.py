@@ -1,12 +1,13 @@
-"""How an encoder reads texts: windows, buckets, layers, pooling, precision."""
+"""How an encoder reads texts: windows, buckets, layers, pooling, precision, backend."""
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 from ..errors import Errors
 from .hf_config import Layers, max_length
 from .pieces import Specials
-from .precision import PRECISIONS
+from .precision import BACKENDS, PRECISIONS
 
 POOLINGS = ("mean", "first", "max")
 
@@ -22,8 +23,11 @@ class Reading:
     layers (Layers): Whose vectors are given: "last", or those of several side by side, so that W is theirs together:
         "all", or a list of numbers from 0, the lowest (see `layer_mix`).
     precision (str): The numbers of prediction, one of PRECISIONS. Training has one of its own (`Finetuning`).
+    backend (str): What computes prediction: "torch", or "onnx" for ONNX Runtime, in "fp32" only. Training is with torch
+        always.
     RAISES (ValueError): CT001 for an overlap as large as the window, CT008 for an unknown pooling, CT016 for an unknown
-        precision.
+        precision, CT032 for an unknown backend, CT033 for one that has not this precision, CT034 for one that is not
+        installed.
     """
 
     window: int
@@ -32,6 +36,7 @@ class Reading:
     pooling: str
     layers: Layers
     precision: str
+    backend: str
 
     def __post_init__(self) -> None:
         if not 0 <= self.overlap < self.window:
@@ -40,6 +45,17 @@ class Reading:
             raise ValueError(Errors.CT008.format(pooling=self.pooling, known=POOLINGS))
         if self.precision not in PRECISIONS:
             raise ValueError(Errors.CT016.format(precision=self.precision, known=PRECISIONS))
+        if self.backend not in BACKENDS:
+            raise ValueError(Errors.CT032.format(backend=self.backend, known=BACKENDS))
+        if self.backend == "onnx" and self.precision != "fp32":
+            raise ValueError(Errors.CT033.format(precision=self.precision))
+        if self.backend == "onnx" and not (find_spec("onnxruntime") and find_spec("onnx")):
+            raise ValueError(Errors.CT034)
+
+    @property
+    def form(self) -> str:
+        """RETURNS (str): In which form the encoder predicts, as `Copies` has them."""
+        return self.precision if self.backend == "torch" else self.backend
 
     def capacity(self, module: Any, tokenizer: Any, specials: Specials) -> int:
         """RETURNS (int): Word pieces of a text that fit in a window, beside the special ones."""
