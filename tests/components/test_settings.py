@@ -106,6 +106,22 @@ def test_load_max_pieces_wins_and_changes_no_prediction(
     assert calls[0][1] == calls[1][1]
 
 
+def test_load_backend_wins_and_is_not_stored_with_the_weights(trained: dict[str, Path], tmp_path: Path) -> None:
+    texts, found = [TEXT, "", "Ada wrote . " * 40], []
+    load(trained["ctx_ner"], **{f"{ENCODER}.backend": "onnx"}).to_disk(tmp_path)
+    for backend in ("torch", "onnx"):
+        nlp = load(tmp_path, **{f"{ENCODER}.backend": backend})
+        module = nlp.get_pipe("ctx_ner").model.get_ref("tok2vec").get_ref("encoder").shims[0].module
+        docs, calls = list(nlp.pipe(texts)), []
+        module.register_forward_pre_hook(lambda *args, calls=calls: calls.append(args))
+        scores = [score for doc in nlp.pipe(texts) for score in doc.spans["ctx_ner"].attrs["scores"]]
+        assert bool(calls) == (backend == "torch")
+        found.append(([entities(doc) for doc in docs], scores))
+    assert found[0][0] == found[1][0]
+    assert found[0][0][0]
+    np.testing.assert_allclose(found[0][1], found[1][1], atol=1e-4)
+
+
 @pytest.mark.parametrize(("setting", "value"), [("overwrite", False), ("label_smoothing", 0.5)])
 def test_load_tagger_settings_win(setting: str, value: Any, trained: dict[str, Path]) -> None:
     nlp = spacy.load(trained["ctx_tagger"], config={f"components.ctx_tagger.{setting}": value})

@@ -95,7 +95,7 @@ import sys
 import spacy
 import torch
 
-sys.path[:0] = sys.argv[2:]
+sys.path.insert(0, sys.argv[2])
 from pipelines import HEADS, annotation, probabilities
 
 def outcome(docs):
@@ -103,7 +103,8 @@ def outcome(docs):
 
 if __name__ == "__main__":
     torch.set_num_threads(2)
-    nlp = spacy.load(sys.argv[1], config={"components.ctx_encoder.model.cache_mb": 1})
+    settings = {"cache_mb": 1, "backend": sys.argv[3]}
+    nlp = spacy.load(sys.argv[1], config={f"components.ctx_encoder.model.{key}": settings[key] for key in settings})
     texts = ["Ada wrote to Charles in London .", "", "Frau Müller answered Ada", " ", "The Elbe flows " * 30] * 3
     expected = outcome(nlp.pipe(texts))  # with two threads, which a fork does not take along
     assert expected[0][0][0]
@@ -117,10 +118,11 @@ if __name__ == "__main__":
 
 
 @pytest.mark.backbone
-def test_pipe_in_two_processes_by_fork_and_spawn(trained: dict[str, Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("backend", ["torch", "onnx"])
+def test_pipe_in_two_processes_by_fork_and_spawn(backend: str, trained: dict[str, Path], tmp_path: Path) -> None:
     script = tmp_path / "processes.py"
     script.write_text(PROCESSES, encoding="utf8")
-    command = [sys.executable, str(script), str(trained["joint"]), str(Path(__file__).parents[1])]
+    command = [sys.executable, str(script), str(trained["joint"]), str(Path(__file__).parents[1]), backend]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["fork done", "spawn done"]
