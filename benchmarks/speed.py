@@ -249,17 +249,34 @@ def memory(make: Any, texts: dict[str, tuple[Path, int]]) -> dict[str, dict[str,
 
 def keep(raw: dict[str, Any]) -> None:
     """Write what there is so far, for when a long run is cut off."""
+    WORK.mkdir(parents=True, exist_ok=True)
     (WORK / "unfinished.json").write_text(json.dumps(raw, indent=1), encoding="utf8")
+
+
+def read_kept(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
+    """RETURNS: what a run that was cut off has left, if this one is to go on with it, and whether there is any."""
+    file = WORK / "unfinished.json"
+    if options.resume and file.is_file():
+        return json.loads(file.read_text(encoding="utf8")), True
+    return {"words_per_second": {}, "scaling": {"length": {}, "batch": {}}}, False
 
 
 def ratio(ours: list[float], other: list[float]) -> float:
     return round(median(a / b for a, b in zip(ours, other, strict=True)), 3)
 
 
-def make_claims(raw: dict[str, Any], fastest: str) -> list[dict[str, Any]]:
+def fastest_of(raw: dict[str, Any], system: str) -> str:
+    """RETURNS: the precision in which a pipeline is fastest, of those whose F is good enough."""
+    f, speeds = raw["f" if system == "ctx" else "f_joint"], raw["words_per_second"]["documents"]
+    allowed = [p for p in PRECISIONS if f[p] >= f["fp32"] - MAX_DROP]
+    return max(allowed, key=lambda p: median(speeds[f"{system} {p}"]))
+
+
+def make_claims(raw: dict[str, Any]) -> list[dict[str, Any]]:
     """What the documentation may quote."""
     claims = []
     for name, (ours, other, texts, target) in TARGETS.items():
+        fastest = fastest_of(raw, ours.split()[0])
         one, two = (system.replace("fastest", fastest) for system in (ours, other))
         speeds = raw["words_per_second"][texts]
         if one in speeds and two in speeds:
@@ -325,6 +342,7 @@ def parse() -> argparse.Namespace:
     add("--repetitions", type=int, default=5)
     add("--peer-python", type=Path, default=accuracy.PEERS / "bin" / "python", help="environment of the peers")
     add("--flair-python", type=Path, help="environment with Flair, which is left out without it")
+    add("--resume", action="store_true", help="go on with what a run left that was cut off, of the same code")
     add("--quick", action="store_true", help="small models and few texts, to see that it runs; nothing is kept")
     options = parser.parse_args()
     options.peer_python, options.jobs = options.peer_python.absolute(), 1
@@ -347,44 +365,51 @@ def main() -> None:
 
     before, flags = environment(), cpu_flags()
     print(f"instructions for small numbers: {', '.join(flags) or 'none: bf16 will not be fast here'}")
-    raw: dict[str, Any] = {"words_per_second": {}, "scaling": {"length": {}, "batch": {}}}
+    raw, kept = read_kept(options)
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         texts = make_texts(options.data, Path(folder), options.quick)
-        raw["start"] = starts(options, folders)
-        raw["memory"] = memory(make, texts)
-        keep(raw)
+        if not kept:
+            raw["start"] = starts(options, folders)
+            raw["memory"] = memory(make, texts)
         names = (
             [("ctx", p) for p in PRECISIONS] + [("joint", p) for p in PRECISIONS] + [("bare", p) for p in PRECISIONS]
         )
         names += [(peer, "fp32") for peer in ("spacy_trf", "sm", "hf_pipeline", "spacy_hf")]
         names += [("flair", "fp32")] if options.flair_python else []
-        workers = {w.name: w for w in (stack.enter_context(make(*each)) for each in names)}
-        for name, key in (("ctx", "f"), ("joint", "f_joint")):
-            raw[key] = {p: workers[f"{name} {p}"].ask("score", texts["test"][0])["f"] for p in PRECISIONS}
-        raw["batch_sizes"] = pick_batch_sizes(list(workers.values()), texts)
         speeds = raw["words_per_second"]
-        speeds["documents"] = by_turns(list(workers.values()), "documents", texts, options.repetitions)
-        both = raw["f"], raw["f_joint"]
-        allowed = [p for p in PRECISIONS if all(f[p] >= f["fp32"] - MAX_DROP for f in both)]
-        fastest = max(allowed, key=lambda p: median(speeds["documents"][f"ctx {p}"]))
-        few = [workers[name] for name in dict.fromkeys(("ctx fp32", f"ctx {fastest}", "spacy_trf"))]
-        for name in ("long", "lines"):
-            speeds[name] = by_turns(few, name, texts, options.repetitions)
+        if "documents" not in speeds:
+            workers = {w.name: w for w in (stack.enter_context(make(*each)) for each in names)}
+            for name, key in (("ctx", "f"), ("joint", "f_joint")):
+                raw[key] = {p: workers[f"{name} {p}"].ask("score", texts["test"][0])["f"] for p in PRECISIONS}
+            raw["batch_sizes"] = pick_batch_sizes(list(workers.values()), texts)
+            speeds["documents"] = by_turns(list(workers.values()), "documents", texts, options.repetitions)
             keep(raw)
-        for size in PLOT_BATCHES:
-            found = by_turns(few, "documents", texts, min(2, options.repetitions), batch_size=size)
+        few = [("ctx", p) for p in dict.fromkeys(("fp32", fastest_of(raw, "ctx")))] + [("spacy_trf", "fp32")]
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        texts = make_texts(options.data, Path(folder), options.quick)
+        some = [stack.enter_context(make(*each)) for each in few]
+        for worker in some:
+            worker.batch_size = raw["batch_sizes"][worker.name]
+        for name in [name for name in ("lines", "long") if name not in speeds]:
+            speeds[name] = by_turns(some, name, texts, options.repetitions)
+            keep(raw)
+        for size in [size for size in PLOT_BATCHES if str(size) not in raw["scaling"]["batch"]]:
+            found = by_turns(some, "documents", texts, min(2, options.repetitions), batch_size=size)
             raw["scaling"]["batch"][str(size)] = found
-        for length in [n for n in LENGTHS if f"length {n}" in texts]:
+            keep(raw)
+        for length in [n for n in LENGTHS if f"length {n}" in texts and str(n) not in raw["scaling"]["length"]]:
             several = 1 if length == LENGTHS[-1] else min(2, options.repetitions)
-            raw["scaling"]["length"][str(length)] = by_turns(few, f"length {length}", texts, several)
-        keep(raw)
-        training = [workers["ctx fp32"], workers["spacy_trf"]]  # last: it changes the weights
+            raw["scaling"]["length"][str(length)] = by_turns(some, f"length {length}", texts, several)
+            keep(raw)
+        training = [worker for worker in some if worker.name in ("ctx fp32", "spacy_trf")]  # it changes the weights
         speeds["training"] = by_turns(training, "training", texts, options.repetitions)
+        keep(raw)
     for name in ("ctx int8", "joint int8"):
         meta = json.loads((Path(folders[name]) / "meta.json").read_text(encoding="utf8"))
         raw.setdefault("quantized", {})[name] = meta["ctx_quantized"]
-    print(f"F: {raw['f']}, with a tagger {raw['f_joint']}; the fastest precision is {fastest}")
-    claims = make_claims(raw, fastest)
+    fastest = {system: fastest_of(raw, system) for system in ("ctx", "joint")}
+    print(f"F: {raw['f']}, with a tagger {raw['f_joint']}; the fastest precisions are {fastest}")
+    claims = make_claims(raw)
     for each in claims:
         if not each["claim"].startswith("words."):
             bound = f"at least {each['at_least']}" if "at_least" in each else f"at most {each['at_most']}"

@@ -92,7 +92,7 @@ class Errors(metaclass=_WithCodes):
         '`backend = "torch"` in the encoder\'s config.'
     )
     CT034 = (
-        '`backend = "onnx"` needs onnxruntime and onnx. Install them with `pip install \'spacy-ctxtag[onnx]\'`, or set '
+        "`backend = \"onnx\"` needs onnxruntime and onnx. Install them with `pip install 'spacy-ctxtag[onnx]'`, or set "
         '`backend = "torch"` in the encoder\'s config, e.g. when the pipeline is loaded.'
     )
     CT035 = (

@@ -64,7 +64,8 @@ def start(module: Any, graph: Graph) -> Session:
 
 
 def find_provider(module: Any) -> Tuple[str, Dict[str, Any]]:
-    """RETURNS (Tuple[str, Dict[str, Any]]): The part of ONNX Runtime for the encoder's device. RAISES (ValueError): CT036."""
+    """RETURNS (Tuple[str, Dict[str, Any]]): The part of ONNX Runtime for the encoder's device.
+    RAISES (ValueError): CT036 where there is none."""
     device = next(module.parameters()).device
     provider, available = PROVIDERS.get(device.type), runtime().get_available_providers()
     if provider not in available:

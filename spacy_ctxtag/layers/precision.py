@@ -66,8 +66,8 @@ class Copies:
         self._made: Dict[str, Tuple[Any, Any]] = {}  # by form: the module, and its copy
 
     def get(self, module: Any, own: str, form: str) -> Any:
-        """RETURNS (Callable): The module itself in its `own` numbers, "fp32" or "int8", a copy of it in others, or what does
-        the same in 32-bit floats, in "onnx".
+        """RETURNS (Callable): The module itself in its `own` numbers, "fp32" or "int8", a copy of it in others, or what
+        does the same in 32-bit floats, in "onnx".
 
         RAISES (ValueError): CT019 for "int8" where the encoder has no integers.
         """

@@ -245,8 +245,6 @@ def test_missing_package_is_an_error_that_names_the_extra(package, tiny_backbone
         make_encoder(tiny_backbone, backend="onnx")
 
 
-
-
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
