@@ -393,6 +393,10 @@ def main() -> None:
         for name in [name for name in ("lines", "long") if name not in speeds]:
             speeds[name] = by_turns(some, name, texts, options.repetitions)
             keep(raw)
+        if "training" not in speeds:
+            with make("ctx", "fp32") as one, make("spacy_trf", "fp32") as other:
+                speeds["training"] = by_turns([one, other], "training", texts, options.repetitions)
+            keep(raw)
         for size in [size for size in PLOT_BATCHES if str(size) not in raw["scaling"]["batch"]]:
             found = by_turns(some, "documents", texts, min(2, options.repetitions), batch_size=size)
             raw["scaling"]["batch"][str(size)] = found
@@ -401,9 +405,6 @@ def main() -> None:
             several = 1 if length == LENGTHS[-1] else min(2, options.repetitions)
             raw["scaling"]["length"][str(length)] = by_turns(some, f"length {length}", texts, several)
             keep(raw)
-        training = [worker for worker in some if worker.name in ("ctx fp32", "spacy_trf")]  # it changes the weights
-        speeds["training"] = by_turns(training, "training", texts, options.repetitions)
-        keep(raw)
     for name in ("ctx int8", "joint int8"):
         meta = json.loads((Path(folders[name]) / "meta.json").read_text(encoding="utf8"))
         raw.setdefault("quantized", {})[name] = meta["ctx_quantized"]
