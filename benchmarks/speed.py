@@ -151,7 +151,7 @@ def trained(options: argparse.Namespace) -> dict[str, str]:
     folders = {run.system: str(accuracy.result_file(run, WORK).with_suffix("")) for run in runs}
     joint = WORK / f"joint-{accuracy.key(runs[0])}"
     if not joint.is_dir():
-        command = [sys.executable, "-m", "systems.ctx_joint", str(options.data), str(joint)]
+        command = [sys.executable, "-m", "systems.ctx_joint", str(options.data.resolve()), str(joint)]
         subprocess.run([*command, "48" if options.quick else "0"], cwd=accuracy.HERE, check=True)
     dev = WORK / f"dev-{accuracy.key(runs[0])}.spacy"
     write_dev(options.data, dev, limit=48 if options.quick else None)
