@@ -176,7 +176,7 @@ def quantized(folder: Path, dev: Path) -> str:
     """RETURNS: the folder of a pipeline in 8-bit integers, whatever that costs or brings: it is measured here."""
     output = folder.with_name(f"{folder.name}-int8")
     if not output.is_dir():
-        options = ["--dev", str(dev), "--max-drop", "100", "--allow-slower", "--repetitions", "1"]
+        options = ["--dev", str(dev), "--max-drop", "100", "--allow-slower", "--force", "--repetitions", "1"]
         command = [sys.executable, "-m", "spacy", "ctx", "quantize", str(folder), str(output), *options]
         subprocess.run(command, check=True)
     return str(output)
