@@ -151,7 +151,7 @@ def trained(options: argparse.Namespace) -> dict[str, str]:
     folders = {run.system: str(accuracy.result_file(run, WORK).with_suffix("")) for run in runs}
     joint = WORK / f"joint-{accuracy.key(runs[0])}"
     if not joint.is_dir():
-        command = [sys.executable, "-m", "systems.ctx_joint", str(options.data), str(joint)]
+        command = [sys.executable, "-m", "systems.ctx_joint", str(options.data.resolve()), str(joint)]
         subprocess.run([*command, "48" if options.quick else "0"], cwd=accuracy.HERE, check=True)
     dev = WORK / f"dev-{accuracy.key(runs[0])}.spacy"
     write_dev(options.data, dev, limit=48 if options.quick else None)
@@ -176,7 +176,7 @@ def quantized(folder: Path, dev: Path) -> str:
     """RETURNS: the folder of a pipeline in 8-bit integers, whatever that costs or brings: it is measured here."""
     output = folder.with_name(f"{folder.name}-int8")
     if not output.is_dir():
-        options = ["--dev", str(dev), "--max-drop", "100", "--allow-slower", "--repetitions", "1"]
+        options = ["--dev", str(dev), "--max-drop", "100", "--allow-slower", "--force", "--repetitions", "1"]
         command = [sys.executable, "-m", "spacy", "ctx", "quantize", str(folder), str(output), *options]
         subprocess.run(command, check=True)
     return str(output)

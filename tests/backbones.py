@@ -166,6 +166,7 @@ KINDS = {
 DROPOUTS = {
     **dict.fromkeys(KINDS, ("hidden_dropout_prob", "attention_probs_dropout_prob")),
     "modernbert": ("embedding_dropout", "attention_dropout", "mlp_dropout"),
+    "distilbert": ("dropout", "attention_dropout"),
 }
 TOKENIZER_CLASSES = {
     "bert": "BertTokenizer",
