@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from ..deploy.prune import Options, Pruned
 
 CAPTION = """words/s on this machine, in turns with the pipeline as it was
-scores on {dev}, in percent: only pruned → after learning from the pipeline as it was"""
+scores on {dev}, in percent: only pruned → after learning from the pipeline as it was
+* good enough, and the smallest of those: it is written"""
 
 
 @app.command("prune", no_args_is_help=True)
@@ -131,29 +132,16 @@ def show(result: "Pruned", dev: Path) -> None:
     keys = list(result.before["scores"])
     first = result.sizes[0]["encoders"]
     speed = median(size["words_per_second_before"] for size in result.sizes)
-    rows = [
-        [
-            "as it was",
-            _each(first, "layers_before"),
-            _each(first, "units_before"),
-            *_weight(result.before),
-            f"{speed:,.0f}",
-            "1.00 ×",
-            *(f"{result.before['scores'][key]:.2f}" for key in keys),
-        ]
-    ]
+    scores = (f"{result.before['scores'][key]:.2f}" for key in keys)
+    columns = (_each(first, "layers_before"), _each(first, "units_before"), *_weight(result.before))
+    rows = [["as it was", *columns, f"{speed:,.0f}", "1.00 ×", *scores]]
     for number, size in enumerate(result.sizes):
-        rows.append(
-            [
-                f"rate {size['rate']:g}{' *' if number == result.chosen else ''}",
-                ", ".join(str(len(each["layers"])) for each in size["encoders"]),
-                _each(size["encoders"], "units"),
-                *_weight(size),
-                f"{size['words_per_second']:,.0f}",
-                f"{size['words_per_second'] / size['words_per_second_before']:.2f} ×",
-                *(f"{size['scores_untrained'][key]:.2f} → {size['scores'][key]:.2f}" for key in keys),
-            ]
-        )
+        name = f"rate {size['rate']:g}{' *' if number == result.chosen else ''}"
+        layers = ", ".join(str(len(each["layers"])) for each in size["encoders"])
+        times = size["words_per_second"] / size["words_per_second_before"]
+        scores = (f"{size['scores_untrained'][key]:.2f} → {size['scores'][key]:.2f}" for key in keys)
+        columns = (layers, _each(size["encoders"], "units"), *_weight(size))
+        rows.append([name, *columns, f"{size['words_per_second']:,.0f}", f"{times:.2f} ×", *scores])
     header = ["", "layers", "units", "parameters", "MB", "words/s", "speed", *keys]
     msg.table(rows, header=header, divider=True, aligns=["l", *("r" for _ in header[1:])])
     removed = sum(each["heads_removed"] for each in first)

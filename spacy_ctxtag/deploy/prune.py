@@ -231,7 +231,7 @@ def _describe(pair: Pair, shape: Shape) -> Dict[str, Any]:
         "layers_before": n_layers(pair.teacher.module),
         "units": n_units(pair.student.module),
         "units_before": n_units(pair.teacher.module),
-        "heads_removed": sum(map(len, shape.heads.values())),
+        "heads_removed": sum(len(shape.heads.get(layer, ())) for layer in shape.layers),
     }
 
 
