@@ -55,7 +55,7 @@ def export(module: Any, every: bool) -> Graph:
     }
     if "dynamo" in inspect.signature(torch.onnx.export).parameters:  # torch 2.5
         settings["dynamo"] = False  # the other exporter takes many times as long, and needs a further package
-    traced = io.BytesIO()
+    traced: Any = io.BytesIO()
     with torch.inference_mode(False), torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # sizes may have become constants: `largest_difference` would show it
         torch.onnx.export(States().eval(), example(module, *_TRACED), traced, **settings)

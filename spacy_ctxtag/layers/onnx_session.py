@@ -67,7 +67,7 @@ def find_provider(module: Any) -> Tuple[str, Dict[str, Any]]:
     """RETURNS (Tuple[str, Dict[str, Any]]): The part of ONNX Runtime for the encoder's device.
     RAISES (ValueError): CT036 where there is none."""
     device = next(module.parameters()).device
-    provider, available = PROVIDERS.get(device.type), runtime().get_available_providers()
+    provider, available = PROVIDERS.get(device.type, ""), runtime().get_available_providers()
     if provider not in available:
         raise ValueError(Errors.CT036.format(device=device, available=available))
     return provider, {"device_id": device.index or 0} if device.type == "cuda" else {}
