@@ -40,8 +40,8 @@ class HFShim(Held):
 
     def load(self, path: Path) -> None:
         """Load weights and tokenizer from a folder, strictly. RAISES (ValueError): CT005, CT006, CT007, CT010."""
-        tokenizer = load_tokenizer(path)
-        self.take(load_module(path), read_measured(path))
+        module, tokenizer = load_module(path), load_tokenizer(path)
+        self.take(module, read_measured(path))
         self._tokenizer, self.awaits_weights = tokenizer, False
 
     def take(self, module: Any, measured: Measured) -> None:

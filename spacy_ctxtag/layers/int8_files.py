@@ -1,13 +1,13 @@
-"""The folder of an encoder in 8-bit integers: `model.safetensors` holds integers and scales, `config.json` says so.
+"""The folder of an encoder in 8-bit integers: `int8.safetensors` holds integers and scales, `config.json` says so.
 
-transformers alone refuses such a folder, since it does not know how to read it.
+transformers alone refuses such a folder, since it finds no weights there under a name that it knows.
 """
 
 from pathlib import Path
 from typing import Any, Dict, cast
 
 QUANTIZED = {"quant_method": "spacy-ctxtag-int8"}
-WEIGHTS = "model.safetensors"
+WEIGHTS = "int8.safetensors"
 
 
 def read_tensors(path: Path) -> Dict[str, Any]:
