@@ -394,6 +394,10 @@ class Errors(metaclass=_WithCodes):
         "That takes instructions that not every processor has, and a GPU none of them for int8. Quantize on the "
         "machine that will use it, or write it for its size alone with --allow-slower."
     )
+    CT526 = (
+        "The encoder of {name!r} is in 8-bit integers. Prune the pipeline that it was made from, and quantize what comes "
+        "out."
+    )
 
 
 class Warnings(metaclass=_WithCodes):

@@ -1,5 +1,6 @@
 """What a pipeline weighs, how fast it is, and how good."""
 
+import contextlib
 import tempfile
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ from spacy.training import Example
 from ..components.ctx_ner import CtxNER
 from ..components.ctx_tagger import CtxTagger
 from ..layers.hf_shim import HFShim
+from ..layers.text_cache import TextCache
 
 LEAST_WORDS = 2000  # to be timed at once
 
@@ -39,6 +41,26 @@ def count_bytes(nlp: Language) -> int:
     with tempfile.TemporaryDirectory() as folder:
         nlp.to_disk(folder)
         return sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
+
+
+@contextlib.contextmanager
+def like_in_use(pipelines: Sequence[Language], batch_size: int = 0) -> Iterator[None]:
+    """In this context texts are read that were not read before: caches are off; and so many at once."""
+    models: List[Any] = [getattr(pipe, "model", None) for nlp in pipelines for _, pipe in nlp.pipeline]
+    nodes = [node for model in models if model is not None for node in model.walk()]
+    caches = [shim for node in nodes for shim in node.shims if isinstance(shim, TextCache)]
+    before = [nlp.batch_size for nlp in pipelines], [cache.limit for cache in caches]
+    for nlp in pipelines:
+        nlp.batch_size = batch_size or nlp.batch_size
+    for cache in caches:
+        cache.limit = 0
+    try:
+        yield
+    finally:
+        for nlp, size in zip(pipelines, before[0], strict=True):
+            nlp.batch_size = size
+        for cache, limit in zip(caches, before[1], strict=True):
+            cache.limit = limit
 
 
 def words_per_second(pipelines: Sequence[Language], texts: Sequence[str], repetitions: int) -> List[float]:

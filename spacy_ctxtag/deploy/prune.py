@@ -19,10 +19,12 @@ from ..errors import Errors
 from ..layers.hf_config import n_layers
 from ..layers.hf_shim import HFShim, weights_apart
 from ..layers.hf_shrink import n_units
+from ..layers.precision import own_precision
 from ..training.fingerprint import record_training_texts
 from .distillation import Lessons, OnEpoch, Training, distances, distil, pipes_of, read_lessons
 from .importance import spaced_layers
-from .measure import count_bytes, count_parameters, encoders_of, score_heads, words_per_second
+from .measure import count_bytes, count_parameters, encoders_of, like_in_use, score_heads, words_per_second
+from .quantize import META_KEY as QUANTIZED
 from .shapes import Pair, Shape, find_shapes, pick_layers
 
 META_KEY = "ctx_prune"
@@ -90,8 +92,8 @@ def prune(
     dev (Sequence[Example]): Annotated texts to measure with.
     say (Callable): Takes a line about what is going on.
     RETURNS (Pruned): The figures.
-    RAISES (ValueError): CT304, CT515, CT516, CT517 for a pipeline that this cannot be done to; CT012, CT030, CT031 for
-        an encoder; CT518 where nothing in `dev` tells how good a head is.
+    RAISES (ValueError): CT304, CT515, CT516, CT517, CT526 for a pipeline that this cannot be done to; CT012, CT030,
+        CT031 for an encoder; CT518 where nothing in `dev` tells how good a head is.
     """
     heads = check_pipeline(teacher, options)
     scores = score_heads(teacher, heads, dev)
@@ -133,7 +135,7 @@ def check_pipeline(nlp: Language, options: Options) -> List[str]:
 
     RETURNS (List[str]): Their names.
     RAISES (ValueError): CT515 where there is none with an encoder of ours, CT516 for another component that listens to
-        one, CT517 where no layer can be left out, CT304 for a number of layers out of range.
+        one, CT517 where no layer can be left out, CT304 for a number of layers out of range, CT526 for integers.
     """
     ours = {name: pipe for name, pipe in nlp.pipeline if isinstance(pipe, (CtxNER, CtxTagger))}
     heads = [name for name, pipe in ours.items() if encoders_of(pipe.upstream or pipe)]
@@ -146,12 +148,16 @@ def check_pipeline(nlp: Language, options: Options) -> List[str]:
     for pipe in pipes_of(nlp, heads):
         for node in pipe.model.walk():
             for shim in node.shims:
-                if isinstance(shim, HFShim) and options.layers is not None:
-                    _check_layers(pipe.name, node, shim, options.layers)
+                if isinstance(shim, HFShim):
+                    _check_encoder(pipe.name, node, shim, options.layers)
     return heads
 
 
-def _check_layers(name: str, node: Any, shim: HFShim, n: int) -> None:
+def _check_encoder(name: str, node: Any, shim: HFShim, n: Optional[int]) -> None:
+    if own_precision(shim.module) == "int8":
+        raise ValueError(Errors.CT526.format(name=name))
+    if n is None:
+        return
     most, least = n_layers(shim.module), max(1, shim.finetuning.freeze_layers)
     if not least <= n <= most:
         expected = f"{least} (1, or `freeze_layers` in the config) to {most}, the layers that there are"
@@ -247,7 +253,8 @@ def _learn(
     """Train a student. RETURNS (Dict[str, Any]): What it weighs, how fast it is, how good before and after."""
     heads, docs = list(lessons), [eg.predicted for eg in examples]
     size: Dict[str, Any] = {"parameters": count_parameters(student), "bytes": count_bytes(student)}
-    speeds = words_per_second([teacher, student], [eg.reference.text for eg in dev], options.repetitions)
+    with like_in_use([teacher, student]):
+        speeds = words_per_second([teacher, student], [eg.reference.text for eg in dev], options.repetitions)
     size["words_per_second_before"], size["words_per_second"] = speeds
     size["scores_untrained"] = score_heads(student, heads, dev)
     size["divergence_untrained"] = distances(student, docs, lessons)
@@ -264,6 +271,7 @@ def _remember(nlp: Language, size: Dict[str, Any], options: Options, train: Sequ
     """Write into the meta what was done, what it scores now, which texts it was trained on, and what it needs."""
     nlp.meta[META_KEY] = {**size, "pick": options.pick, "training": asdict(options.training)}
     scores = {key: score / 100 for key, score in size["scores"].items()}
+    nlp.meta.pop(QUANTIZED, None)
     nlp.meta["performance"] = {**nlp.meta.get("performance", {}), **scores}
     record_training_texts(nlp.meta, (eg.reference.text for eg in train))
     if options.heads:

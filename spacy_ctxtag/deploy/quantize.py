@@ -15,8 +15,7 @@ from ..errors import Errors
 from ..layers.hf_shim import HFShim
 from ..layers.int8_module import quantized, watched
 from ..layers.precision import choose, own_precision
-from ..layers.text_cache import TextCache
-from .measure import count_bytes, encoders_of, score_heads, words_per_second
+from .measure import count_bytes, encoders_of, like_in_use, score_heads, words_per_second
 
 META_KEY = "ctx_quantized"
 SMALLER = ("int8", "bf16", "fp16")
@@ -117,7 +116,7 @@ def quantize(
     _check(precision, repetitions, batch_size)
     places = find_encoders(nlp)
     heads = find_heads(nlp, places)
-    with _like_in_use([nlp], batch_size):
+    with like_in_use([nlp], batch_size):
         scores = score_heads(nlp, heads, dev)
         lacking = [key for key, score in scores.items() if score is None]
         if lacking:
@@ -128,7 +127,7 @@ def quantize(
     if precision == "int8":
         in_floats = nlp if all(place.precision == "fp32" for place in places) else load_in(model, nlp, "fp32")
         _put_integers(in_floats, smaller, docs)
-    with _like_in_use([nlp, smaller], batch_size):
+    with like_in_use([nlp, smaller], batch_size):
         speeds = words_per_second([nlp, smaller], [eg.reference.text for eg in dev], repetitions)
         new_scores = score_heads(smaller, heads, dev)
     result = Quantized(smaller, precision, Figures(0, speeds[0], scores), Figures(0, speeds[1], new_scores))
@@ -204,7 +203,7 @@ def load_in(model: Any, nlp: Language, precision: str) -> Language:
 def _put_integers(in_floats: Language, smaller: Language, docs: Iterable[Doc]) -> None:
     """Let a pipeline read texts, and give the encoders of another one integers for the ranges that it has met."""
     places = find_encoders(in_floats)
-    with _like_in_use([in_floats], 0), contextlib.ExitStack() as stack:
+    with like_in_use([in_floats], 0), contextlib.ExitStack() as stack:
         ranges = [stack.enter_context(watched(place.shim.module)) for place in places]
         for _ in in_floats.pipe(docs):
             pass
@@ -212,26 +211,6 @@ def _put_integers(in_floats: Language, smaller: Language, docs: Iterable[Doc]) -
         if not found:
             raise ValueError(Errors.CT523.format(name=old.component))
         new.shim.take(quantized(old.shim.module, found), {})
-
-
-@contextlib.contextmanager
-def _like_in_use(pipelines: Sequence[Language], batch_size: int) -> Iterator[None]:
-    """In this context texts are read that were not read before: caches are off; and so many at once."""
-    models: List[Any] = [getattr(pipe, "model", None) for nlp in pipelines for _, pipe in nlp.pipeline]
-    nodes = [node for model in models if model is not None for node in model.walk()]
-    caches = [shim for node in nodes for shim in node.shims if isinstance(shim, TextCache)]
-    before = [nlp.batch_size for nlp in pipelines], [cache.limit for cache in caches]
-    for nlp in pipelines:
-        nlp.batch_size = batch_size or nlp.batch_size
-    for cache in caches:
-        cache.limit = 0
-    try:
-        yield
-    finally:
-        for nlp, size in zip(pipelines, before[0], strict=True):
-            nlp.batch_size = size
-        for cache, limit in zip(caches, before[1], strict=True):
-            cache.limit = limit
 
 
 def _record(figures: Figures, score: str) -> Dict[str, Any]:

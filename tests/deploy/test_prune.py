@@ -20,6 +20,7 @@ from spacy_ctxtag.deploy.prune import META_KEY, Options, check_pipeline, prune
 from spacy_ctxtag.deploy.shapes import Pair, find_shapes, pick_layers
 from spacy_ctxtag.layers.hf_config import n_layers
 from spacy_ctxtag.layers.hf_shrink import n_units
+from spacy_ctxtag.layers.int8_module import quantized, watched
 from spacy_ctxtag.training.fingerprint import META_KEY as TRAINED
 from spacy_ctxtag.training.fingerprint import hash_text
 
@@ -189,6 +190,7 @@ def test_prune_chooses_nothing_where_scores_fall_too_far(load: Load) -> None:
 
 def test_prune_is_remembered_in_the_meta(load: Load, tmp_path: Path) -> None:
     teacher, student = load()
+    student.meta["ctx_quantized"] = {}  # the weights are other ones now
     new = make_examples(teacher, ["nobody/noun sold/vérb London/NN-P:Örtlichkeit"])
     options = Options(rates=(0.5,), repetitions=1, max_drop=100.0, training=QUICK)
     result = prune(teacher, student, new, make_examples(teacher), options)
@@ -196,6 +198,7 @@ def test_prune_is_remembered_in_the_meta(load: Load, tmp_path: Path) -> None:
     meta = spacy.load(tmp_path).meta
     assert meta[META_KEY]["parameters"] == result.sizes[0]["parameters"]
     assert meta[META_KEY]["training"]["epochs"] == 1
+    assert "ctx_quantized" not in meta
     assert meta["performance"]["ents_f"] == pytest.approx(result.sizes[0]["scores"]["ents_f"] / 100)
     assert set(meta[TRAINED]) == {*teacher.meta[TRAINED], hash_text("nobody sold London ")}
 
@@ -275,6 +278,16 @@ def test_check_pipeline_refuses_to_leave_out_layers_that_are_read(tiny_backbone:
     assert check_pipeline(nlp, Options()) == check_pipeline(nlp, Options(layers=2)) == ["ctx_ner"]
     with pytest.raises(ValueError, match=r"CT517.*ctx_ner"):
         check_pipeline(nlp, Options(layers=1))
+
+
+def test_check_pipeline_refuses_integers(load: Load) -> None:
+    nlp, _ = load()
+    [shim] = encoders_of(nlp.get_pipe("ctx_encoder"))
+    with watched(shim.module) as ranges:
+        nlp(TEXT)
+    shim.take(quantized(shim.module, ranges), {})
+    with pytest.raises(ValueError, match=r"CT526.*ctx_encoder"):
+        check_pipeline(nlp, Options())
 
 
 def test_prune_refuses_dev_texts_without_annotation(load: Load) -> None:
