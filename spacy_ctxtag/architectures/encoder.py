@@ -18,7 +18,7 @@ def build_encoder_v1(
     backbone: Backbone,
     window: int = 256,
     overlap: int = 64,
-    max_pieces: int = 4096,
+    max_pieces: int = 2048,
     pooling: str = "mean",
     layers: Union[str, List[int]] = "last",
     precision: str = "fp32",
