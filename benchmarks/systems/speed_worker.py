@@ -18,7 +18,7 @@ from typing import Any
 
 from .common import Sentence, score_entities, weights
 
-PIECES = 4096  # of a padded batch of the bare encoder, as ours has them
+PIECES = 2048  # of a padded batch of the bare encoder, as ours has them
 TRAIN_BATCH = 8  # documents
 
 Work = Callable[[], Any]  # what is timed, with all that it needs made ready
