@@ -2,15 +2,18 @@
 
     .venv/bin/python benchmarks/accuracy.py --data DIR
 
-DIR holds `wnut17/{train,dev,test}.tsv` and `wikigold/…` (word, tab, BIO tag; a blank line after each sentence) and
-`ud_ewt/{train,dev,test}.conllu`. The systems are in `systems/`, one a file. Every training is a process with a result
-file of its own in `work/`, so that what was cut off goes on where it stopped. When all are there, they are summed up in
-`results/accuracy.json`. The last epoch counts, no checkpoint is chosen. Ours learns at its default rate everywhere;
-with `--tune` each peer gets, for each corpus, the rate that is best on dev after a whole training.
+DIR holds `wnut17/{train,dev,test}.tsv`, `wikigold/…` and `re3d/…` (word, tab, BIO tag; a blank line after each
+sentence; a line `# doc = ID` opens a document) and `ud_ewt/{train,dev,test}.conllu`. re3d is small: its files are one
+corpus, which is tested in five parts, whole documents each, one seed a part. The systems are in `systems/`, one a file.
+Every training is a process with a result file of its own in `work/`, so that what was cut off goes on where it stopped.
+When all are there, they are summed up in `results/accuracy.json`. The last epoch counts, no checkpoint is chosen. Ours
+learns at its default rate everywhere; with `--tune` each peer gets, for each corpus, the rate that is best on dev after
+a whole training. Every system is also scored on copies of the test sets with noise (`systems/common.py`).
 
-The peers run in an environment of their own, which is made at the first run:
+The peers run in environments of their own, which are made at the first run; Flair cannot share one with the others:
 
     python -m venv .venv-peers && .venv-peers/bin/pip install -r benchmarks/requirements-peers.txt
+    python -m venv .venv-flair && .venv-flair/bin/pip install -r benchmarks/requirements-flair.txt
 """
 
 import argparse
@@ -27,21 +30,23 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from systems.common import HARNESS, Run, digest, environ, environment, headline, write_result
+from bootstrap import difference
+from systems.common import FOLDS, HARNESS, NOISE, SPLITS, Run, digest, environ, environment, headline, write_result
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 WORK = HERE / "work" / "accuracy"
 RESULT = HERE / "results" / "accuracy.json"
 PEERS = ROOT / ".venv-peers"
+FLAIR = ROOT / ".venv-flair"
 SPACY = ("benchmarks/systems/spacy_loop.py", "benchmarks/systems/upos_tagger.py")
 OURS = (
     "spacy_ctxtag/tags.py",
     *(f"spacy_ctxtag/{folder}" for folder in ("architectures", "components", "crf", "layers")),
 )
-GRID = {"wnut17": (5e-5, 1e-4), "wikigold": (1e-4, 2e-4), "ud_ewt": (4e-4, 8e-4)}  # what --tune tries first
+GRID = {"wnut17": (5e-5, 1e-4), "wikigold": (1e-4, 2e-4), "re3d": (1e-4, 2e-4), "ud_ewt": (4e-4, 8e-4)}  # what --tune tries first
 LIMITS = (2.5e-5, 1.6e-3)  # as long as the lowest or the highest rate is the best, it goes on, up to these
 
 
@@ -56,21 +61,39 @@ class Kind:
 
     @property
     def is_peer(self) -> bool:
-        return self.module != "ctx"
+        return not self.module.startswith("ctx")
 
 
 SYSTEMS = {
     "ctx": Kind("spacy-ctxtag", "ctx", 1e-4, (*SPACY, *OURS)),
     "spacy_trf": Kind("spaCy on spacy-transformers", "spacy_trf", 5e-5, SPACY),
     "hf_linear": Kind("Hugging Face, linear head", "hf_linear", 5e-5, ()),
+    "flair": Kind("Flair, CRF", "flair_crf", 5e-5, ()),
     "ctx-no-crf": Kind("… without the CRF", "ctx", 1e-4, (*SPACY, *OURS)),
     "ctx-no-characters": Kind("… without characters", "ctx", 1e-4, (*SPACY, *OURS)),
     "ctx-no-crf-no-characters": Kind("… without both", "ctx", 1e-4, (*SPACY, *OURS)),
 }
-CORPORA = {  # corpus: epochs, systems
-    "wnut17": (4, tuple(SYSTEMS)),
-    "wikigold": (8, ("ctx", "spacy_trf", "hf_linear")),
-    "ud_ewt": (2, ("ctx", "spacy_trf")),
+NER = ("ctx", "spacy_trf", "hf_linear", "flair")
+
+
+class Corpus(NamedTuple):
+    """How a corpus is used. A part is a seed, or a fold with the seed 0."""
+
+    epochs: int
+    systems: tuple[str, ...]
+    parts: int
+    folded: bool = False
+
+    def places(self, some: list[int] | None) -> list[tuple[int, int]]:
+        """RETURNS: seed and fold (-1: none) of each part."""
+        return [(0, part) if self.folded else (part, -1) for part in (range(self.parts) if some is None else some)]
+
+
+CORPORA = {
+    "wnut17": Corpus(4, tuple(SYSTEMS), 3),
+    "wikigold": Corpus(8, NER, 3),
+    "re3d": Corpus(10, NER, FOLDS, folded=True),
+    "ud_ewt": Corpus(2, ("ctx", "spacy_trf"), 2),
 }
 
 
@@ -82,13 +105,14 @@ def key(run: Run) -> str:
     kind = SYSTEMS[run.system]
     paths = [ROOT / source for source in (f"benchmarks/systems/{kind.module}.py", *kind.sources)]
     code = [path for p in paths for path in (sorted(p.rglob("*.py")) if p.is_dir() else [p])]
-    texts = [run.file(split) for split in ("train", "test")]
+    texts = [run.file(split) for split in SPLITS]
     settings = json.dumps([HARNESS, {**asdict(run), "data": ""}])
     return hashlib.sha256(f"{settings} {digest(*code)} {digest(*texts)}".encode()).hexdigest()[:12]
 
 
 def result_file(run: Run, folder: Path) -> Path:
-    return folder / f"{run.corpus}-{run.system}-{run.seed}-{key(run)}.json"
+    part = run.seed if run.fold < 0 else f"fold{run.fold}"
+    return folder / f"{run.corpus}-{run.system}-{part}-{key(run)}.json"
 
 
 def execute(runs: list[Run], options: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
@@ -103,7 +127,8 @@ def execute(runs: list[Run], options: argparse.Namespace, folder: Path) -> list[
         kind = SYSTEMS[run.system]
         task = file.with_suffix(".task")
         task.write_text(json.dumps(asdict(run)), encoding="utf8")
-        python = options.peer_python if kind.is_peer else sys.executable
+        flair = getattr(options, "flair_python", None) if kind.module == "flair_crf" else None
+        python = flair or (options.peer_python if kind.is_peer else sys.executable)
         command = [str(python), "-m", f"systems.{kind.module}", str(task), str(file)]
         if subprocess.run(command, cwd=HERE, env=environ(options.threads), check=False).returncode:
             print(f"{run.name}: failed", file=sys.stderr, flush=True)
@@ -129,7 +154,7 @@ def tune(options: argparse.Namespace, folder: Path) -> tuple[dict[tuple[str, str
     """
     pending = [
         replace(run, lr=lr)
-        for run in plan(options, {}, seeds=options.seeds[:1], systems=options.tune_systems)
+        for run in plan(options, {}, parts=[0], systems=options.tune_systems)
         if run.corpus in options.tune
         for lr in GRID[run.corpus]
     ]
@@ -155,18 +180,19 @@ def tune(options: argparse.Namespace, folder: Path) -> tuple[dict[tuple[str, str
 
 
 def plan(
-    options: argparse.Namespace, best: dict[tuple[str, str], float], *, seeds: list[int], systems: list[str]
+    options: argparse.Namespace, best: dict[tuple[str, str], float], *, parts: list[int] | None, systems: list[str]
 ) -> list[Run]:
     """The trainings of the corpora asked for, each at the rate asked for, else the best one found, else the usual one.
 
-    Seed by seed, so that what is there when one is cut off can be compared.
+    Seed by seed, or fold by fold, so that what is there when one is cut off can be compared.
     """
     return [
         Run(
             corpus=corpus,
             system=system,
             seed=seed,
-            epochs=options.epochs.get(corpus, CORPORA[corpus][0]),
+            fold=fold,
+            epochs=options.epochs.get(corpus, CORPORA[corpus].epochs),
             batch_size=options.batch_size,
             lr=options.lr.get(base) or best.get((corpus, base)) or SYSTEMS[system].lr,
             data=str(options.data.resolve()),
@@ -174,8 +200,8 @@ def plan(
             curve=options.curve,
         )
         for corpus in options.corpora
-        for seed in seeds
-        for system in CORPORA[corpus][1]
+        for seed, fold in CORPORA[corpus].places(parts)
+        for system in CORPORA[corpus].systems
         if system in systems
         for base in [system.partition("-")[0]]  # ctx without a part of it learns at the rate of ctx
     ]
@@ -217,7 +243,8 @@ class Summary:
                     else [("accuracy", "accuracy"), ("sentences", "sentences")]
                 )
             ]
-            yield f"\n{corpus}: test, {first[0]['run']['epochs']} epochs, {len(first)} seeds"
+            parts = "folds" if CORPORA[corpus].folded else "seeds"
+            yield f"\n{corpus}: test, {first[0]['run']['epochs']} epochs, {len(first)} {parts}"
             yield f"{'':30}" + "".join(f"{name:>18}" for name, _, _ in fields) + f"{'train s':>10}{'words/s':>10}"
             for system, results in systems.items():
                 cells = [self.spread([r["scores"][column][field] for r in results]) for _, column, field in fields]
@@ -237,8 +264,44 @@ class Summary:
         ):
             yield f"{name:12}" + "".join(f"{self.mean(corpus, system, 'ner'):16.2f}" for system in row)
 
+    def drop(self, corpus: str, system: str, kind: str) -> float:
+        """RETURNS: by how much F is lower on a noisy copy of the test set, mean over the parts."""
+        results = self.groups[corpus][system]
+        return statistics.mean(r["scores"]["ner"]["f"] - r["noise"][kind]["ner"]["f"] for r in results)
+
+    def noise(self) -> Iterator[str]:
+        """By how much F drops on copies with noise."""
+        for corpus in self.ner():
+            yield f"\n{corpus}: drop of F on test sets with noise\n{'':30}" + "".join(f"{k:>12}" for k in NOISE)
+            for system in self.groups[corpus]:
+                drops = (self.drop(corpus, system, kind) for kind in NOISE)
+                yield f"{SYSTEMS[system].title:30}" + "".join(f"{drop:12.2f}" for drop in drops)
+
+    def ner(self) -> list[str]:
+        return [corpus for corpus in self.groups if self.columns(corpus) == ["ner"]]
+
+    def over_peers(self) -> dict[str, dict[str, float]]:
+        """RETURNS: by peer that ran on all sets of entities: ours less its F, the mean over the sets, with limits."""
+        sets = self.ner()
+        peers = [name for name, kind in SYSTEMS.items() if kind.is_peer and all(name in self.groups[c] for c in sets)]
+        if not sets or any("ctx" not in self.groups[corpus] for corpus in sets):
+            return {}
+        ours = [self.groups[corpus]["ctx"] for corpus in sets]
+        return {peer: difference(ours, [self.groups[corpus][peer] for corpus in sets]) for peer in peers}
+
     def claims(self) -> Iterator[dict[str, Any]]:
-        """Every mean of the tables; ours is ahead of each other one, by so much."""
+        """Every mean of the tables; ours is ahead of each other one, by so much, and loses less by noise."""
+        for peer, found in self.over_peers().items():
+            yield claim(f"entities.ctx-over-{peer}", found["difference"], at_least=2.5)
+            yield claim(f"entities.ctx-over-{peer}.low", found["low"], at_least=0)
+            yield claim(f"entities.ctx-over-{peer}.high", found["high"], at_least=0)
+        for corpus in self.ner():
+            for kind in NOISE:
+                drops = {name: self.drop(corpus, name, kind) for name in self.groups[corpus]}
+                least = min(drop for name, drop in drops.items() if SYSTEMS[name].is_peer)
+                for name, drop in drops.items():
+                    most = {"at_most": least / 2} if (name, kind) == ("ctx", "noisy") else {"at_least": -100}
+                    yield claim(f"{corpus}.drop.{kind}.{name}", round(drop, 4), **most)
         for corpus, systems in self.groups.items():
             for column in self.columns(corpus):
                 means = {system: round(self.mean(corpus, system, column), 4) for system in systems}
@@ -279,7 +342,7 @@ def record(results: list[dict[str, Any]], tried: list[dict[str, Any]]) -> dict[s
         "machine": here["machine"],
         "load_average": here["load_average"],
         "versions": versions,
-        "unit": "percent; mean over seeds of micro F over exact spans, or of accuracy over words, on test",
+        "unit": "percent; mean over seeds (re3d: folds) of micro F over exact spans, or of accuracy over words, on test",
         "weights_sha256": weights.pop(),
         "systems": {name: kind.title for name, kind in SYSTEMS.items()},
         "settings": settings,
@@ -292,13 +355,13 @@ def record(results: list[dict[str, Any]], tried: list[dict[str, Any]]) -> dict[s
 # The command line
 
 
-def make_peers(python: Path) -> None:
-    """Make the default environment of the peers, if it is not there."""
-    if python.exists() or python != PEERS / "bin" / "python":
+def make_peers(python: Path, folder: Path = PEERS, requirements: str = "requirements-peers.txt") -> None:
+    """Make a default environment of peers, if it is not there."""
+    if python.exists() or python != folder / "bin" / "python":
         return
-    print(f"Making {PEERS}: several minutes, about 2 GB", flush=True)
-    venv.create(PEERS, with_pip=True)
-    subprocess.run([python, "-m", "pip", "install", "-r", HERE / "requirements-peers.txt"], check=True)
+    print(f"Making {folder}: several minutes, about 2 GB", flush=True)
+    venv.create(folder, with_pip=True)
+    subprocess.run([python, "-m", "pip", "install", "-r", HERE / requirements], check=True)
 
 
 def pairs(text: str) -> tuple[str, float]:
@@ -316,16 +379,17 @@ def parse() -> argparse.Namespace:
     add("--data", type=Path, default=data, required=not data, help="folder of the corpora (else $CTXTAG_DATA)")
     add("--corpora", nargs="+", choices=CORPORA, default=list(CORPORA))
     add("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
-    add("--seeds", nargs="+", type=int, default=[0, 1])
-    add("--epochs", nargs="+", type=pairs, default=[], metavar="CORPUS=N", help="instead of 4, 8 and 2")
+    add("--parts", nargs="+", type=int, help="seeds, or folds of re3d, to do (default: all)")
+    add("--epochs", nargs="+", type=pairs, default=[], metavar="CORPUS=N", help="instead of 4, 8, 10 and 2")
     add("--batch-size", type=int, default=16, help="sentences per update (default: 16)")
     add("--lr", nargs="+", type=pairs, default=[], metavar="SYSTEM=RATE", help="peak rate of the encoder's weights")
     add("--tune", nargs="+", choices=CORPORA, default=[], help="corpora for which to find the rate on dev")
-    add("--tune-systems", nargs="+", choices=SYSTEMS, default=["spacy_trf", "hf_linear"], help="whose rate")
+    add("--tune-systems", nargs="+", choices=SYSTEMS, default=["spacy_trf", "hf_linear", "flair"], help="whose")
     add("--curve", action="store_true", help="score dev after every epoch, too")
     add("--jobs", type=int, default=1, help="trainings at a time")
     add("--threads", type=int, default=os.cpu_count(), help="threads of each training")
     add("--peer-python", type=Path, default=PEERS / "bin" / "python", help="interpreter of the peers' environment")
+    add("--flair-python", type=Path, default=FLAIR / "bin" / "python", help="interpreter of Flair's environment")
     add("--quick", action="store_true", help="48 sentences, one epoch, one seed: to see that it runs; nothing is kept")
     options = parser.parse_args()
     absent = [corpus for corpus in options.corpora if not (options.data / corpus).is_dir()]
@@ -333,27 +397,33 @@ def parse() -> argparse.Namespace:
         parser.error(
             f"{options.data} has no folder {', '.join(absent)}; give --data or leave corpora out with --corpora"
         )
-    options.peer_python = options.peer_python.absolute()
+    options.peer_python, options.flair_python = options.peer_python.absolute(), options.flair_python.absolute()
     options.epochs = {corpus: int(value) for corpus, value in options.epochs}
     options.lr = dict(options.lr)
     options.limit = 0
     if options.quick:
-        options.limit, options.seeds, options.epochs = 48, [0], dict.fromkeys(CORPORA, 1)
+        options.limit, options.parts, options.epochs = 48, [0], dict.fromkeys(CORPORA, 1)
     return options
 
 
 def main() -> None:
     options = parse()
     make_peers(options.peer_python)
+    if "flair" in options.systems:
+        make_peers(options.flair_python, FLAIR, "requirements-flair.txt")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) if options.quick else WORK
         best, tried = tune(options, folder) if options.tune else ({}, [])
-        runs = plan(options, best, seeds=options.seeds, systems=options.systems)
+        runs = plan(options, best, parts=options.parts, systems=options.systems)
         results = execute(runs, options, folder)
-    print("\n".join(Summary(results).tables()))
-    complete = set(options.corpora) == set(CORPORA) and set(options.systems) == set(SYSTEMS) and len(options.seeds) > 1
+    summary = Summary(results)
+    print("\n".join([*summary.tables(), *summary.noise()]))
+    for peer, found in summary.over_peers().items():
+        limits = f"95 % interval {found['low']:+.2f} to {found['high']:+.2f}"
+        print(f"\nMean over the sets of entities, over {SYSTEMS[peer].title}: {found['difference']:+.2f} F, {limits}")
+    complete = set(options.corpora) == set(CORPORA) and set(options.systems) == set(SYSTEMS) and options.parts is None
     if options.quick or not complete:
-        print(f"\n{RESULT.name} is written by a full run only: all corpora, all systems, at least two seeds")
+        print(f"\n{RESULT.name} is written by a full run only: all corpora, all systems, all seeds and folds")
         return
     write_result(RESULT, record(results, tried))
 

@@ -141,7 +141,7 @@ def area(rated: Rated) -> float:
 def train(options: argparse.Namespace) -> dict[str, list[tuple[Run, Path]]]:
     """RETURNS: by corpus, the runs and the folders of their pipelines; what is missing is trained."""
     os.environ[KEEP] = "1"
-    runs = accuracy.plan(options, {}, seeds=options.seeds, systems=["ctx"])
+    runs = accuracy.plan(options, {}, parts=options.seeds, systems=["ctx"])
     folders: dict[str, list[tuple[Run, Path]]] = {}
     if options.models:
         for run in runs:

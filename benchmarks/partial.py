@@ -46,8 +46,8 @@ def main() -> None:
         options.limit, options.seeds, options.epochs = 48, [0], {"wikigold": 1}
     halves = {name: Kind(title, "ctx_partial", 0.0, SOURCES) for name, title in SYSTEMS.items() if name != "ctx"}
     accuracy.SYSTEMS.update(halves)
-    accuracy.CORPORA["wikigold"] = (accuracy.CORPORA["wikigold"][0], tuple(SYSTEMS))
-    runs = accuracy.plan(options, {}, seeds=options.seeds, systems=list(SYSTEMS))
+    accuracy.CORPORA["wikigold"] = accuracy.CORPORA["wikigold"]._replace(systems=tuple(SYSTEMS))
+    runs = accuracy.plan(options, {}, parts=options.seeds, systems=list(SYSTEMS))
     results = accuracy.execute(runs, options, accuracy.WORK)
 
     scores: dict[str, list[float]] = {}

@@ -1,6 +1,7 @@
 """Coded errors and warnings. A message says what was met, what was expected, and what to do next.
 
-Codes: CT0xx encoder, CT1xx tags and CRF, CT2xx layers, CT3xx data, CT4xx components, CT5xx command line.
+Codes: CT0xx encoder, CT1xx tags and CRF, CT2xx layers, CT3xx data, CT4xx components, CT5xx command line,
+CT7xx evaluation and experiments.
 A code is never reused for another meaning.
 """
 
@@ -398,6 +399,19 @@ class Errors(metaclass=_WithCodes):
         "The encoder of {name!r} is in 8-bit integers. Prune the pipeline that it was made from, and quantize what comes "
         "out."
     )
+
+    # CT7xx: evaluation, experiments
+    CT700 = (
+        "The runs are not of the same documents: met {a} beside {b} of them, or other annotation in them. Expected as "
+        "many runs on either side, scored on the same corpus."
+    )
+    CT701 = (
+        "The grid {path} cannot be used: {problem}. Expected a YAML file with `variants`: for each name the settings that "
+        "it changes, such as `components.ctx_ner.model.transition_gain: 0.0`, and, if wanted, `base`: settings for all."
+    )
+    CT702 = "Variant {variant!r} changes {key!r}, which has no place in the config. Its sections: {known}."
+    CT703 = "The config of variant {variant!r} cannot be used: {error}"
+    CT704 = "{n} of {total} runs failed: {names}. The others are kept; the same command does the failed ones again."
 
 
 class Warnings(metaclass=_WithCodes):

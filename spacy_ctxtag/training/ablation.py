@@ -1,0 +1,219 @@
+"""An ablation: one config and variants of it, several seeds each, every run a training of its own with a result file.
+
+A run whose result is there is not done again, so what was cut off goes on where it stopped; a result is of one config
+and of the bytes of its data, and is not taken for another's.
+"""
+
+import copy
+import hashlib
+import re
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
+
+import numpy as np
+import srsly
+from spacy.util import load_config
+from thinc.api import Config
+
+from .. import __version__
+from ..errors import Errors
+from ..evaluation.significance import Difference, compare_counts
+
+BASE = "base"
+NAME = re.compile(r"[\w.+-]+")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A name, and what is changed: by the dotted name of a setting or a section its new value."""
+
+    name: str
+    changes: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: of a variant, with a seed. `key` is a hash of all that its result depends on."""
+
+    variant: str
+    seed: int
+    folder: Path
+    key: str
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "config.cfg"
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "result.json"
+
+    def read(self) -> Optional[Dict[str, Any]]:
+        """RETURNS (Optional[Dict[str, Any]]): The result, if it is there, and of this config and these data."""
+        if not self.file.is_file():
+            return None
+        result: Dict[str, Any] = srsly.read_json(self.file)
+        return result if result["key"] == self.key else None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table: the scores of the runs of a variant, in [0, 1], and how it differs from the base."""
+
+    variant: str
+    scores: List[float]
+    over_base: Optional[Difference]  # None for the base
+
+    @property
+    def mean(self) -> float:
+        return float(np.mean(self.scores))
+
+    @property
+    def sd(self) -> float:
+        """Standard deviation over the seeds, with R - 1; 0 for a single one."""
+        return float(np.std(self.scores, ddof=1)) if len(self.scores) > 1 else 0.0
+
+
+def read_grid(path: Path) -> List[Variant]:
+    """Read the variants of a YAML file: under `variants`, by name, what each changes.
+
+    RETURNS (List[Variant]): The base first, which changes nothing, or what stands under `base`.
+    RAISES (ValueError): CT701 for a file that holds something else.
+    """
+    try:
+        grid: Any = srsly.read_yaml(path)
+    except Exception as error:
+        raise ValueError(Errors.CT701.format(path=path, problem=error)) from error
+    variants = grid.get("variants") if isinstance(grid, dict) else None
+    if not isinstance(variants, dict) or not variants or set(grid) - {"base", "variants"}:
+        raise ValueError(Errors.CT701.format(path=path, problem="`variants` is missing, empty or not alone"))
+    base: Any = grid.get("base") or {}
+    found = [Variant(BASE, base)]
+    for name, changes in variants.items():
+        if not isinstance(name, str) or not NAME.fullmatch(name) or name == BASE:
+            problem = f"the name {name!r}: expected letters, digits, `.`, `+`, `-` and `_`, and not {BASE!r}"
+            raise ValueError(Errors.CT701.format(path=path, problem=problem))
+        found.append(Variant(name, {**base, **changes} if isinstance(changes, dict) else changes))
+    for variant in found:
+        if not isinstance(variant.changes, dict) or not all(isinstance(key, str) for key in variant.changes):
+            problem = f"{variant.name}: expected settings and their values"
+            raise ValueError(Errors.CT701.format(path=path, problem=problem))
+    return found
+
+
+def changed(config: Config, variant: Variant) -> Config:
+    """RETURNS (Config): A copy of a config with the changes of a variant; a section's value replaces all of it.
+    RAISES (ValueError): CT702 for a setting that has no place in the config."""
+    new = copy.deepcopy(config)
+    for key, value in variant.changes.items():
+        *path, last = key.split(".")
+        section: Any = new
+        for part in path:
+            section = section.get(part) if isinstance(section, dict) else None
+        if not isinstance(section, dict):
+            raise ValueError(Errors.CT702.format(variant=variant.name, key=key, known=", ".join(new)))
+        section[last] = value
+    return Config(new)
+
+
+def make_runs(
+    config: Path,
+    overrides: Dict[str, Any],
+    variants: Sequence[Variant],
+    seeds: Sequence[int],
+    data: Path,
+    output: Path,
+) -> List[Run]:
+    """Write the config of every run.
+
+    data (Path): What the runs will be scored on.
+    RETURNS (List[Run]): Seed by seed, so that what there is when they are cut off can be compared.
+    RAISES (ValueError): CT702, CT703, before anything is trained.
+    """
+    base = load_config(config, overrides=overrides, interpolate=False)
+    configs = {variant.name: changed(base, variant) for variant in variants}
+    for variant in variants:
+        _check(configs[variant.name], variant)
+    texts = _digest(data, *_files(base))
+    runs = []
+    for seed in seeds:
+        for variant in variants:
+            seeded = changed(configs[variant.name], Variant(variant.name, {"training.seed": seed}))
+            folder = output / f"{variant.name}-{seed}"
+            folder.mkdir(parents=True, exist_ok=True)
+            seeded.to_disk(folder / "config.cfg")
+            key = hashlib.sha256(f"{seeded.to_str()} {texts} {__version__}".encode()).hexdigest()
+            runs.append(Run(variant.name, seed, folder, key))
+    return runs
+
+
+def _files(config: Config) -> List[Path]:
+    """RETURNS (List[Path]): What the settings of [paths] name: files, and those in folders."""
+    named = [Path(value) for value in config.get("paths", {}).values() if isinstance(value, str)]
+    return [file for path in named for file in (sorted(path.rglob("*")) if path.is_dir() else [path]) if file.is_file()]
+
+
+def _digest(*files: Path) -> str:
+    sha = hashlib.sha256()
+    for file in files:
+        sha.update(file.read_bytes())
+    return sha.hexdigest()
+
+
+def _check(config: Config, variant: Variant) -> None:
+    from spacy.util import load_model_from_config
+
+    try:
+        load_model_from_config(config.copy(), auto_fill=True)
+    except Exception as error:
+        raise ValueError(Errors.CT703.format(variant=variant.name, error=error)) from error
+
+
+def execute(runs: Sequence[Run], command: Callable[[Run], List[str]], jobs: int, say: Callable[[str], None]) -> None:
+    """Do the runs whose result is not there, so many at a time, each in a process of its own.
+
+    command (Callable): What trains a run and writes its result.
+    RAISES (RuntimeError): CT704 where some failed; the others are done and kept.
+    """
+    missing = [run for run in runs if run.read() is None]
+    say(f"{len(runs)} runs, {len(missing)} to do")
+
+    def do(run: Run) -> bool:
+        log = run.folder / "log.txt"
+        with log.open("w", encoding="utf8") as file:
+            done = subprocess.run(command(run), stdout=file, stderr=subprocess.STDOUT, check=False)
+        ok = done.returncode == 0 and run.read() is not None
+        left = sum(each.read() is None for each in runs)
+        say(f"{run.variant}, seed {run.seed}: {'done' if ok else f'failed, see {log}'}; {left} left")
+        return ok
+
+    with ThreadPoolExecutor(jobs) as pool:
+        failed = [run for run, ok in zip(missing, pool.map(do, missing), strict=True) if not ok]
+    if failed:
+        names = ", ".join(f"{run.variant} with seed {run.seed}" for run in failed)
+        raise RuntimeError(Errors.CT704.format(n=len(failed), total=len(missing), names=names))
+
+
+def tables(runs: Sequence[Run]) -> Dict[str, List[Row]]:
+    """RETURNS (Dict[str, List[Row]]): By score, a row for each variant, the base first."""
+    results: Dict[str, List[Any]] = {}
+    for run in runs:
+        results.setdefault(run.variant, []).append(run.read())
+    names = dict.fromkeys(score for some in results.values() for result in some for score in result["scores"])
+    return {score: _rows(score, results) for score in names}
+
+
+def _rows(score: str, results: Mapping[str, List[Any]]) -> List[Row]:
+    having = {name: some for name, some in results.items() if all(score in result["scores"] for result in some)}
+    counts = {name: [np.array(r["counts"][score]) for r in some] for name, some in having.items()}
+    return [
+        Row(
+            name,
+            [result["scores"][score] for result in some],
+            compare_counts(counts[BASE], counts[name]) if name != BASE and BASE in counts else None,
+        )
+        for name, some in having.items()
+    ]
