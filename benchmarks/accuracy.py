@@ -46,7 +46,12 @@ OURS = (
     "spacy_ctxtag/tags.py",
     *(f"spacy_ctxtag/{folder}" for folder in ("architectures", "components", "crf", "layers")),
 )
-GRID = {"wnut17": (5e-5, 1e-4), "wikigold": (1e-4, 2e-4), "re3d": (1e-4, 2e-4), "ud_ewt": (4e-4, 8e-4)}  # what --tune tries first
+GRID = {
+    "wnut17": (5e-5, 1e-4),
+    "wikigold": (1e-4, 2e-4),
+    "re3d": (1e-4, 2e-4),
+    "ud_ewt": (4e-4, 8e-4),
+}  # what --tune tries first
 LIMITS = (2.5e-5, 1.6e-3)  # as long as the lowest or the highest rate is the best, it goes on, up to these
 
 
@@ -342,7 +347,7 @@ def record(results: list[dict[str, Any]], tried: list[dict[str, Any]]) -> dict[s
         "machine": here["machine"],
         "load_average": here["load_average"],
         "versions": versions,
-        "unit": "percent; mean over seeds (re3d: folds) of micro F over exact spans, or of accuracy over words, on test",
+        "unit": "percent; mean over seeds or folds of micro F over exact spans, or of accuracy over words, on test",
         "weights_sha256": weights.pop(),
         "systems": {name: kind.title for name, kind in SYSTEMS.items()},
         "settings": settings,

@@ -396,8 +396,8 @@ class Errors(metaclass=_WithCodes):
         "machine that will use it, or write it for its size alone with --allow-slower."
     )
     CT526 = (
-        "The encoder of {name!r} is in 8-bit integers. Prune the pipeline that it was made from, and quantize what comes "
-        "out."
+        "The encoder of {name!r} is in 8-bit integers. Prune the pipeline that it was made from, and quantize the "
+        "result."
     )
 
     # CT7xx: evaluation, experiments
@@ -406,8 +406,8 @@ class Errors(metaclass=_WithCodes):
         "many runs on either side, scored on the same corpus."
     )
     CT701 = (
-        "The grid {path} cannot be used: {problem}. Expected a YAML file with `variants`: for each name the settings that "
-        "it changes, such as `components.ctx_ner.model.transition_gain: 0.0`, and, if wanted, `base`: settings for all."
+        "The grid {path} cannot be used: {problem}. Expected a YAML file with `variants`: for each name the settings "
+        "that it changes, such as `components.ctx_ner.model.transition_gain: 0.0`; under `base`, settings for all."
     )
     CT702 = "Variant {variant!r} changes {key!r}, which has no place in the config. Its sections: {known}."
     CT703 = "The config of variant {variant!r} cannot be used: {error}"

@@ -169,7 +169,9 @@ def noisy(sentence: Sentence, kind: str) -> list[str]:
     """RETURNS: the words of a sentence with noise, the same at every call. Of "noisy" copies half are in lower case."""
     chance = random.Random(f"{kind} {' '.join(sentence.words)}")
     lower = kind == "lower" or (kind == "noisy" and chance.random() < 0.5)
-    words = [misspelt(word, chance) if kind != "lower" and chance.random() < MISSPELT else word for word in sentence.words]
+    words = [
+        misspelt(word, chance) if kind != "lower" and chance.random() < MISSPELT else word for word in sentence.words
+    ]
     return [word.lower() for word in words] if lower else words
 
 

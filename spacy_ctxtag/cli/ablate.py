@@ -11,7 +11,7 @@ from ._app import app
 from ._printer import msg
 
 if TYPE_CHECKING:
-    from ..training.ablation import Row, Run
+    from ..evaluation.ablation import Row, Run
 
 HEADER = ["", "mean", "sd", "over base", "95 % interval", "p"]
 CAPTION = "{score} on {data}, in percent; over documents: paired bootstrap, approximate randomisation"
@@ -34,12 +34,12 @@ def ablate_cli(
 ) -> None:
     """
     Train a config and variants of it, several seeds each, and show what each variant changes. What is cut off goes on
-    where it stopped. Further options are settings of the config, for all runs, such as --paths.train corpus/train.spacy.
+    where it stopped. Further options are settings of the config for all runs, such as --paths.train corpus/train.spacy.
     """
     import srsly
     from spacy.cli._util import import_code, parse_config_overrides
 
-    from ..training.ablation import execute, make_runs, read_grid, tables
+    from ..evaluation.ablation import execute, make_runs, read_grid, tables
 
     overrides = parse_config_overrides(ctx.args)
     import_code(code)

@@ -4,6 +4,7 @@ Three numbers a document: hits h, predicted p, gold g. F = 2 h / (p + g); for ta
 sums over documents give what spaCy's `Scorer` gives.
 """
 
+from functools import partial
 from typing import Any, Callable, Dict, Iterable, List, Optional, Set, Tuple
 
 import numpy as np
@@ -18,16 +19,16 @@ def count_examples(examples: Iterable[Example]) -> Dict[str, Counts]:
     """Count what is right.
 
     examples (Iterable[Example]): With predictions.
-    RETURNS (Dict[str, Counts]): By the name of the score in spaCy: "ents_f", "tag_acc", "pos_acc", and "spans_KEY_f" for
-        every key of `doc.spans` in a reference; (U, 3) each, the same documents everywhere. Scores of which nothing is
-        annotated are left out. Zeros for a document that lacks the annotation.
+    RETURNS (Dict[str, Counts]): By the name of the score in spaCy: "ents_f", "tag_acc", "pos_acc", and "spans_KEY_f"
+        for every key of `doc.spans` in a reference; (U, 3) each, the same documents everywhere, zeros for one without
+        the annotation. Scores of which nothing is annotated are left out.
     """
     examples = list(examples)
     keys = sorted({key for eg in examples for key in eg.reference.spans})
     counters: Dict[str, Callable[[Example], Optional[Row]]] = {
         "ents_f": _count_entities,
-        **{f"{attr}_acc": lambda eg, attr=attr: _count_tags(eg, attr) for attr in ("tag", "pos")},
-        **{f"spans_{key}_f": lambda eg, key=key: _count_spans(eg, key) for key in keys},
+        **{f"{attr}_acc": partial(_count_tags, attr=attr) for attr in ("tag", "pos")},
+        **{f"spans_{key}_f": partial(_count_spans, key=key) for key in keys},
     }
     found = {}
     for name, counter in counters.items():
@@ -55,7 +56,7 @@ def _count_entities(eg: Example) -> Optional[Row]:
 def _count_spans(eg: Example, key: str) -> Optional[Row]:
     if key not in eg.reference.spans:
         return None
-    found = eg.predicted.spans[key] if key in eg.predicted.spans else ()
+    found = eg.predicted.spans.get(key, ())
     return _row(_aligned(eg, found), {(span.start, span.end, span.label_) for span in eg.reference.spans[key]})
 
 

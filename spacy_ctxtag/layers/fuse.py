@@ -11,11 +11,13 @@ from typing import Any, Callable, List, Literal, Optional, Sequence, Tuple
 
 import numpy
 from spacy.tokens import Doc
-from thinc.api import Dropout, LayerNorm, Linear, Maxout, Model, chain
+from thinc.api import Dropout, LayerNorm, Linear, Maxout, Model, NumpyOps, chain
 from thinc.types import Floats2d
 
 from ..errors import Errors
 from .gate import gate
+from .hstack import hstack
+from .in_cache import predict_in_cache
 
 InT = List[Doc]
 OutT = List[Floats2d]
@@ -56,7 +58,7 @@ def fuse(
         raise ValueError(Errors.CT200.format(layer="fuse", name="width", value=width, least=1))
     join: Model[Parts, Floats2d] = gate(len(layers), width)
     if kind != "gate":
-        join = chain(_hstack(), Maxout(width, nP=3) if kind == "concat" else Linear(width))  # Linear: W = [W_1 … W_n]
+        join = chain(hstack(), Maxout(width, nP=3) if kind == "concat" else Linear(width))  # Linear: W = [W_1 … W_n]
     mix: Model[Parts, Floats2d] = chain(join, LayerNorm(width), Dropout(dropout))
     return Model("fuse", _forward, init=_init, dims={"nO": width}, layers=[*layers, mix])
 
@@ -66,15 +68,17 @@ def _forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, 
     if not any(n_tokens):
         return [ops.alloc2f(0, model.get_dim("nO")) for _ in docs], lambda d_fused: []
     *layers, mix = model.layers
-    parts, callbacks = [], []
+    outputs, callbacks = [], []
     for index, layer in enumerate(layers):
         vectors, callback = layer(docs, is_train)  # B × (T, W_i)
         rows = [len(x) for x in vectors]
         if rows != n_tokens:
             raise ValueError(Errors.CT206.format(layer=layer.name, index=index, got=rows, expected=n_tokens))
-        parts.append(ops.flatten(vectors))  # (T, W_i)
+        outputs.append(vectors)
         callbacks.append(callback)
-    fused, backprop_mix = mix(parts, is_train)  # (T, W)
+    if not is_train and isinstance(ops, NumpyOps):
+        return predict_in_cache(mix, outputs), lambda d_fused: []
+    fused, backprop_mix = mix([ops.flatten(vectors) for vectors in outputs], is_train)  # (T, W)
     lengths: Any = numpy.asarray(n_tokens)
 
     def backprop(d_fused: OutT) -> InT:
@@ -103,18 +107,3 @@ def _width(layer: Model[InT, OutT], sample: Optional[InT]) -> Optional[int]:
         if node is not None and node.maybe_get_dim("nO"):
             return node.get_dim("nO")
     return int(layer.predict(sample[:1])[0].shape[1]) if sample else None
-
-
-def _hstack() -> Model[Parts, Floats2d]:
-    return Model("hstack", _hstack_forward)
-
-
-def _hstack_forward(
-    model: Model[Parts, Floats2d], parts: Parts, is_train: bool
-) -> Tuple[Floats2d, Callable[[Floats2d], Parts]]:
-    ends = numpy.cumsum([x.shape[1] for x in parts])[:-1]
-
-    def backprop(dY: Floats2d) -> Parts:
-        return [model.ops.as_contig(d_part) for d_part in model.ops.xp.split(dY, ends, axis=1)]
-
-    return model.ops.xp.hstack(parts), backprop

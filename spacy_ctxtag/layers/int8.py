@@ -1,6 +1,6 @@
 """Layers of 8-bit integers: weights with a scale for each output, inputs with one for each channel, all of them fixed.
 
-    y = s_w ∘ (W_q (x_q − z)) + b,   x_q = clip(round(x / s_x + z), 0, 255),   W_q = round(W diag(s_x) / s_w), −127 … 127
+    y = s_w ∘ (W_q (x_q − z)) + b,   x_q = clip(round(x / s_x + z), 0, 255),  W_q = round(W diag(s_x) / s_w), −127 … 127
 
 (Jacob et al. 2018, equations 3 and 11; s_x as in SmoothQuant, Xiao et al. 2023, equation 4.) Nothing is read off a
 batch, so a text's result does not depend on its neighbours. A GPU, or a processor without instructions for it, computes

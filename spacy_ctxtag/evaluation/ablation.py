@@ -20,7 +20,7 @@ from thinc.api import Config
 
 from .. import __version__
 from ..errors import Errors
-from ..evaluation.significance import Difference, compare_counts
+from .significance import Difference, compare_counts
 
 BASE = "base"
 NAME = re.compile(r"[\w.+-]+")
