@@ -43,18 +43,20 @@ def ablate_cli(
 
     overrides = parse_config_overrides(ctx.args)
     import_code(code)
-    options = [str(data), str(gpu_id), str(int(keep_models)), *([str(code)] if code else [])]
+    common = {"data": str(data), "gpu_id": gpu_id, "code": None if code is None else str(code), "keep": keep_models}
 
     def command(run: "Run") -> List[str]:
-        return [sys.executable, "-m", "spacy_ctxtag.cli.ablate_child", str(run.folder), *options]
+        task = run.folder / "task.json"
+        srsly.write_json(task, {"folder": str(run.folder), "key": run.key, **common})
+        return [sys.executable, "-m", "spacy_ctxtag.cli.ablate_child", str(task)]
 
     try:
         runs = make_runs(config, overrides, read_grid(grid), list(range(seeds)), data, output)
         execute(runs, command, jobs, lambda line: msg.text(line, icon="info"))
-    except (ValueError, RuntimeError) as error:
+        found = tables(runs)
+    except (ValueError, RuntimeError, ImportError) as error:
         msg.fail(str(error), exits=1)
         raise typer.Exit(1) from error
-    found = tables(runs)
     for score, rows in found.items():
         msg.table(as_cells(rows), header=HEADER, divider=True, aligns=["l", *("r" for _ in HEADER[1:])])
         msg.text(CAPTION.format(score=score, data=data))

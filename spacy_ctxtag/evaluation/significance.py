@@ -33,13 +33,17 @@ def compare_counts(a: Sequence[Counts], b: Sequence[Counts], *, n_samples: int =
     n_samples (int): Draws, of either test.
     RETURNS (Difference): Of the means over runs.
     RAISES (ValueError): CT700 where the runs, the documents or what is annotated in them differ.
+    RAISES (ImportError): CT705 without SciPy.
     """
-    from scipy.stats import bootstrap, permutation_test
-
+    try:
+        from scipy.stats import bootstrap, permutation_test
+    except ImportError as error:
+        raise ImportError(Errors.CT705) from error
     n_units = len(a[0])
-    pool = np.stack([np.concatenate(pair) for pair in zip(a, b, strict=True)])  # (R, 2 U, 3)
-    if any(len(counts) != n_units for counts in (*a, *b)) or (pool[:, :n_units, 2] != pool[:, n_units:, 2]).any():
+    same = len(a) == len(b) and all(len(counts) == n_units for counts in (*a, *b))
+    if not same or any((x[:, 2] != y[:, 2]).any() for x, y in zip(a, b, strict=True)):
         raise ValueError(Errors.CT700.format(a=[len(counts) for counts in a], b=[len(counts) for counts in b]))
+    pool = np.stack([np.concatenate(pair) for pair in zip(a, b, strict=True)])  # (R, 2 U, 3)
 
     def score(units: Any) -> Any:
         return f_score(pool[:, units].sum(axis=-2)).mean(axis=0)

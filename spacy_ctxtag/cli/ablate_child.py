@@ -1,0 +1,55 @@
+"""Run by `ablate`, a process for each run: trains a config, scores what was best on dev, and writes the result.
+
+Usage: python -m spacy_ctxtag.cli.ablate_child TASK.json
+"""
+
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any, Dict
+
+import srsly
+
+
+def main(task: Dict[str, Any]) -> None:
+    """Train and score.
+
+    task (Dict[str, Any]): "folder", with config.cfg in it; "data", what to score on; "gpu_id"; "code" or None; "key";
+        "keep", whether the pipeline stays in the folder.
+    """
+    from spacy.cli._util import import_code, setup_gpu
+    from spacy.cli.train import train
+    from spacy.util import load_model
+
+    from ..evaluation.counts import count_examples, f_score
+    from .calibrate import read_examples
+
+    import_code(task["code"])
+    setup_gpu(task["gpu_id"], silent=task["gpu_id"] < 0)
+    folder = Path(task["folder"])
+    models = folder / "models"
+    start = time.perf_counter()
+    train(folder / "config.cfg", models, use_gpu=task["gpu_id"])
+    seconds = time.perf_counter() - start
+    best = models / "model-best"
+    nlp = load_model(best if best.is_dir() else models / "model-last")
+    examples = read_examples(Path(task["data"]), nlp)
+    for eg, doc in zip(examples, nlp.pipe(eg.predicted for eg in examples), strict=True):
+        eg.predicted = doc
+    counts = count_examples(examples)
+    result = {
+        "key": task["key"],
+        "seconds": round(seconds, 1),
+        "scores": {name: float(f_score(each.sum(axis=0))) for name, each in counts.items()},
+        "counts": {name: each.tolist() for name, each in counts.items()},
+    }
+    if not task["keep"]:
+        shutil.rmtree(models)
+    partial = folder / "result.partial"
+    srsly.write_json(partial, result)
+    partial.replace(folder / "result.json")
+
+
+if __name__ == "__main__":
+    main(srsly.read_json(sys.argv[1]))

@@ -1,0 +1,80 @@
+"""`ablate`: real trainings of a tiny pipeline, a process each."""
+
+import json
+from pathlib import Path
+
+import pytest
+from pipelines import encoder, head, write_corpus
+from spacy.util import load_config
+from thinc.api import Config
+from typer.testing import CliRunner
+
+from spacy_ctxtag.cli import app
+from spacy_ctxtag.evaluation.ablation import read_grid
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+GRID = "variants:\n  no-characters:\n    components.ctx_ner.model.tok2vec.characters: null\n"
+
+
+@pytest.fixture
+def folder(tiny_backbone: str, tmp_path: Path) -> Path:
+    config = load_config(CONFIGS / "ner.cfg")
+    config["components"] = Config({"ctx_ner": {"factory": "ctx_ner", **head("ctx_ner", encoder(tiny_backbone))}})
+    config["training"].update(max_steps=12, eval_frequency=6)
+    config.to_disk(tmp_path / "ner.cfg")
+    write_corpus(tmp_path / "corpus.spacy")
+    (tmp_path / "grid.yml").write_text(GRID, encoding="utf8")
+    return tmp_path
+
+
+def ablate(folder: Path, *options: str, code: int = 0) -> str:
+    """Run the command. RETURNS (str): What it printed."""
+    corpus = str(folder / "corpus.spacy")
+    paths = ["--paths.train", corpus, "--paths.dev", corpus]
+    arguments = ["ablate", str(folder / "ner.cfg"), str(folder / "grid.yml"), "--data", corpus]
+    result = CliRunner().invoke(app, [*arguments, "--output", str(folder / "out"), *paths, *options])
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+@pytest.mark.backbone
+def test_ablate_trains_scores_and_goes_on(folder: Path) -> None:
+    said = ablate(folder, "--seeds", "1")
+    assert "2 runs, 2 to do" in said
+    record = json.loads((folder / "out" / "ablation.json").read_text(encoding="utf8"))
+    assert set(record["scores"]) == {"ents_f"}
+    rows = record["scores"]["ents_f"]
+    assert set(rows) == {"base", "no-characters"}
+    assert rows["base"]["mean"] > 0
+    assert rows["no-characters"]["over_base"]["difference"] == pytest.approx(
+        rows["no-characters"]["mean"] - rows["base"]["mean"]
+    )
+    assert not (folder / "out" / "base-0" / "models").exists()
+
+    said = ablate(folder, "--seeds", "2", "--jobs", "2", "--keep-models")
+    assert "4 runs, 2 to do" in said
+    assert (folder / "out" / "base-1" / "models" / "model-best" / "meta.json").is_file()
+    again = json.loads((folder / "out" / "ablation.json").read_text(encoding="utf8"))
+    assert again["scores"]["ents_f"]["base"]["scores"][0] == rows["base"]["scores"][0]
+
+
+@pytest.mark.backbone
+def test_ablate_tells_which_run_failed_and_where_it_is_told(folder: Path) -> None:
+    said = ablate(folder, "--seeds", "1", "--training.max_steps", "-5", "--training.batcher.size", "-1", code=1)
+    assert "CT704" in said
+    assert "log.txt" in said
+
+
+def test_ablate_refuses_a_wrong_grid_before_any_training(folder: Path) -> None:
+    (folder / "grid.yml").write_text("variants:\n  one:\n    nothing.such: 1\n", encoding="utf8")
+    assert "CT702" in ablate(folder, code=1)
+    assert not (folder / "out").exists()
+
+
+def test_shipped_grid_takes_away_one_part_each() -> None:
+    variants = read_grid(CONFIGS / "ablation.yml")
+    assert [variant.name for variant in variants][:2] == ["base", "no-transitions"]
+    base = variants[0].changes
+    for variant in variants[1:]:
+        differing = [key for key, value in variant.changes.items() if base.get(key, ...) != value]
+        assert len(differing) == 1

@@ -1,0 +1,137 @@
+"""Ablations: what a grid changes, which runs are done, what is shown. Trainings are in tests/cli/test_cli_ablate.py."""
+
+import json
+import sys
+
+import pytest
+from thinc.api import Config
+
+from spacy_ctxtag.evaluation.ablation import BASE, Run, Variant, changed, execute, make_runs, read_grid, tables
+
+CONFIG = """
+[paths]
+train = null
+
+[nlp]
+lang = "en"
+pipeline = ["sentencizer"]
+
+[components]
+
+[components.sentencizer]
+factory = "sentencizer"
+punct_chars = null
+
+[training]
+seed = 0
+dropout = 0.1
+"""
+
+
+def write_grid(folder, text):
+    path = folder / "grid.yml"
+    path.write_text(text, encoding="utf8")
+    return path
+
+
+def test_read_grid_puts_the_base_first_and_under_all(tmp_path):
+    grid = "base:\n  training.dropout: 0.2\nvariants:\n  one:\n    nlp.lang: de\n  two:\n    training.dropout: 0.3\n"
+    found = read_grid(write_grid(tmp_path, grid))
+    assert [variant.name for variant in found] == [BASE, "one", "two"]
+    assert [variant.changes.get("training.dropout") for variant in found] == [0.2, 0.2, 0.3]
+
+
+@pytest.mark.parametrize(
+    "grid",
+    ["[]", "variants: {}", "variants:\n  base: {}", "variants:\n  a b: {}", "variants:\n  one: 3", "other: 1\n", "a: ["],
+)
+def test_read_grid_refuses_what_is_no_grid(tmp_path, grid):
+    with pytest.raises(ValueError, match=r"CT701.*grid\.yml"):
+        read_grid(write_grid(tmp_path, grid))
+
+
+def test_changed_replaces_settings_and_sections_in_a_copy():
+    config = Config().from_str(CONFIG, interpolate=False)
+    changes = {"training.dropout": 0.5, "components.sentencizer": {"factory": "x"}, "paths.train": None, "nlp.new": 1}
+    new = changed(config, Variant("v", changes))
+    assert (new["training"]["dropout"], new["components"]["sentencizer"]) == (0.5, {"factory": "x"})
+    assert new["nlp"]["new"] == 1
+    assert config == Config().from_str(CONFIG, interpolate=False)
+
+
+@pytest.mark.parametrize("key", ["trainin.dropout", "training.dropout.rate", "nlp.pipeline.x"])
+def test_changed_refuses_a_setting_without_a_place(key):
+    with pytest.raises(ValueError, match=f"CT702.*v.*{key}"):
+        changed(Config().from_str(CONFIG), Variant("v", {key: 1}))
+
+
+@pytest.fixture
+def base(tmp_path):
+    (tmp_path / "base.cfg").write_text(CONFIG, encoding="utf8")
+    (tmp_path / "data").write_text("texts", encoding="utf8")
+    (tmp_path / "train").write_text("texts", encoding="utf8")
+    return tmp_path
+
+
+def runs_of(base, *, changes=(), seeds=(0, 1)):
+    variants = [Variant(BASE, {}), Variant("more", dict([("training.dropout", 0.5), *changes]))]
+    overrides = {"paths.train": str(base / "train")}
+    return make_runs(base / "base.cfg", overrides, variants, list(seeds), base / "data", base / "out")
+
+
+def test_make_runs_writes_the_config_of_each(base):
+    runs = runs_of(base)
+    assert [(run.variant, run.seed) for run in runs] == [(BASE, 0), ("more", 0), (BASE, 1), ("more", 1)]
+    configs = [Config().from_disk(run.config) for run in runs]
+    assert [(c["training"]["dropout"], c["training"]["seed"]) for c in configs] == [(0.1, 0), (0.5, 0), (0.1, 1), (0.5, 1)]
+    assert {c["paths"]["train"] for c in configs} == {str(base / "train")}
+
+
+def test_make_runs_refuses_a_config_that_cannot_be_used(base):
+    with pytest.raises(ValueError, match="CT703.*more.*nothing_such"):
+        runs_of(base, changes=[("components.sentencizer", {"factory": "nothing_such"})])
+
+
+def finish(run, score=0.5):
+    hits = round(20 * score)
+    result = {"key": run.key, "scores": {"ents_f": hits / 20}, "counts": {"ents_f": [[hits, 20, 20], [0, 0, 0]]}}
+    run.file.write_text(json.dumps(result), encoding="utf8")
+
+
+@pytest.mark.parametrize("what", ["train", "data", "setting", "nothing"])
+def test_results_are_of_one_config_and_its_data(base, what):
+    for run in runs_of(base):
+        finish(run)
+    if what in ("train", "data"):
+        (base / what).write_text("other texts", encoding="utf8")
+    again = runs_of(base, changes=[("nlp.lang", "de")] if what == "setting" else [])
+    done = [run.read() is not None for run in again]
+    assert done == {"nothing": [True] * 4, "setting": [True, False] * 2}.get(what, [False] * 4)
+
+
+def test_execute_does_what_is_missing_and_keeps_what_is_done(base):
+    runs, asked, said = runs_of(base), [], []
+    finish(runs[0])
+    code = "import sys, json, pathlib; pathlib.Path(sys.argv[1]).write_text(sys.argv[2])"
+
+    def command(run: Run):
+        asked.append(run)
+        result = json.dumps({"key": run.key, "scores": {}, "counts": {}})
+        return [sys.executable, "-c", "raise SystemExit(3)" if run is runs[2] else code, str(run.file), result]
+
+    with pytest.raises(RuntimeError, match="CT704.*1 of 3.*base with seed 1"):
+        execute(runs, command, 2, said.append)
+    assert {id(run) for run in asked} == {id(run) for run in runs[1:]}
+    assert [run.read() is not None for run in runs] == [True, True, False, True]
+    assert said[0] == "4 runs, 3 to do"
+
+
+def test_tables_show_means_and_differences(base):
+    runs = runs_of(base)
+    for run, score in zip(runs, (0.4, 0.6, 0.5, 0.9), strict=True):
+        finish(run, score)
+    (first, second), *rest = tables(runs).values()
+    assert not rest
+    assert (first.variant, first.scores, first.over_base) == (BASE, [0.4, 0.5], None)
+    assert (first.mean, first.sd) == (pytest.approx(0.45), pytest.approx(0.05 * 2**0.5))
+    assert second.over_base.difference == pytest.approx(0.3)
