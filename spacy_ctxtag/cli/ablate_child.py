@@ -37,7 +37,8 @@ def main(task: Dict[str, Any]) -> None:
     examples = read_examples(Path(task["data"]), nlp)
     for eg, doc in zip(examples, nlp.pipe(eg.predicted for eg in examples), strict=True):
         eg.predicted = doc
-    counts = count_examples(examples)
+    learned = nlp.config["training"]["score_weights"]
+    counts = {name: each for name, each in count_examples(examples).items() if learned.get(name) is not None}
     result = {
         "key": task["key"],
         "seconds": round(seconds, 1),

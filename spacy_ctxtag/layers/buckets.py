@@ -9,6 +9,8 @@ from .pieces import Pieces, Specials
 
 Ints = NDArray[np.int64]
 
+PADDING = 1 / 16  # of a full bucket; before there is more, a new one begins
+
 
 class Bucket(NamedTuple):
     """Windows of like length, padded to one matrix.
@@ -35,6 +37,8 @@ def make_buckets(pieces: Pieces, specials: Specials, *, max_pieces: int) -> List
     while at < len(order):
         longest = int(length[order[at]])
         rows = order[at : at + max(1, max_pieces // longest)]
+        padding = np.cumsum(longest - length[rows])
+        rows = rows[padding <= max_pieces * PADDING]
         buckets.append(_make_bucket(pieces, specials, rows, longest))
         at += len(rows)
     return buckets

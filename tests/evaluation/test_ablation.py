@@ -43,7 +43,15 @@ def test_read_grid_puts_the_base_first_and_under_all(tmp_path):
 
 @pytest.mark.parametrize(
     "grid",
-    ["[]", "variants: {}", "variants:\n  base: {}", "variants:\n  a b: {}", "variants:\n  one: 3", "other: 1\n", "a: ["],
+    [
+        "[]",
+        "variants: {}",
+        "variants:\n  base: {}",
+        "variants:\n  a b: {}",
+        "variants:\n  one: 3",
+        "other: 1\n",
+        "a: [",
+    ],
 )
 def test_read_grid_refuses_what_is_no_grid(tmp_path, grid):
     with pytest.raises(ValueError, match=r"CT701.*grid\.yml"):
@@ -83,7 +91,12 @@ def test_make_runs_writes_the_config_of_each(base):
     runs = runs_of(base)
     assert [(run.variant, run.seed) for run in runs] == [(BASE, 0), ("more", 0), (BASE, 1), ("more", 1)]
     configs = [Config().from_disk(run.config) for run in runs]
-    assert [(c["training"]["dropout"], c["training"]["seed"]) for c in configs] == [(0.1, 0), (0.5, 0), (0.1, 1), (0.5, 1)]
+    assert [(c["training"]["dropout"], c["training"]["seed"]) for c in configs] == [
+        (0.1, 0),
+        (0.5, 0),
+        (0.1, 1),
+        (0.5, 1),
+    ]
     assert {c["paths"]["train"] for c in configs} == {str(base / "train")}
 
 

@@ -33,9 +33,13 @@ def example(draw):
     docs = []
     for words, known in ((guess_words, False), (WORDS, draw(st.booleans()))):
         n = len(words)
-        tags = as_bio([tag if known or tag != "-" else "O" for tag in draw(st.lists(TAGS, min_size=n, max_size=n))])
+        drawn = draw(st.lists(TAGS, min_size=n, max_size=n))
         pos = draw(st.lists(POS, min_size=n, max_size=n))
-        doc = Doc(VOCAB, words=words, spaces=[False] * n, ents=tags, tags=pos, pos=pos)
+        ents = as_bio(["O" if tag == "-" else tag for tag in drawn])
+        doc = Doc(VOCAB, words=words, spaces=[False] * n, ents=ents, tags=pos, pos=pos)
+        if known:
+            missing = [doc[i : i + 1] for i, tag in enumerate(drawn) if tag == "-"]
+            doc.set_ents(list(doc.ents), missing=missing, default="outside")
         if draw(st.booleans()):
             doc.spans["sc"] = [Span(doc, a, b, label=tag) for a, b, tag in draw(spans(n))]
         docs.append(doc)
