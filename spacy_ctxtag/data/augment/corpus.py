@@ -43,8 +43,9 @@ class AugmentedCorpus:
             self._vocab = nlp.vocab
         for example in self._order():
             for made in self.augmenter(nlp, example):
-                for key, value in example.predicted.user_data.items():
-                    made.predicted.user_data.setdefault(key, value)
+                for key, value in example.predicted.user_data.items():  # the metadata of our own reader
+                    if isinstance(key, str):  # not a custom attribute, which stands at an offset
+                        made.predicted.user_data.setdefault(key, value)
                 yield made
 
     def _order(self) -> List[Example]:
@@ -73,7 +74,8 @@ def augment_docs(nlp: Language, docs: Iterable[Doc], augmenter: AnyAugmenter) ->
     YIELDS (Doc): The variants, with all annotation.
     """
     for doc in docs:
-        for example in augmenter(nlp, Example(nlp.make_doc(doc.text), doc)):
+        words, spaces = [token.text for token in doc], [bool(token.whitespace_) for token in doc]
+        for example in augmenter(nlp, Example(Doc(nlp.vocab, words=words, spaces=spaces), doc)):
             yield example.reference
 
 
