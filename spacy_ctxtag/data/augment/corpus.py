@@ -12,7 +12,7 @@ from spacy.vocab import Vocab
 
 from .chain import AnyAugmenter
 
-_LABELS = (TAG, POS, MORPH, DEP, ENT_TYPE)
+_LABELS = [TAG, POS, MORPH, DEP, ENT_TYPE]
 
 
 class AugmentedCorpus:

@@ -54,7 +54,7 @@ class Edit(NamedTuple):
 
 def read_rows(doc: Doc) -> Rows:
     """RETURNS (Rows): The annotation of all tokens of a Doc."""
-    rows: Rows = doc.to_array(ATTRS).reshape(-1, len(ATTRS))
+    rows: Rows = np.asarray(doc.to_array(ATTRS), dtype=np.uint64).reshape(-1, len(ATTRS))
     return rows
 
 
