@@ -14,9 +14,9 @@ from ...errors import Errors
 class Augmenter(ABC):
     """Changes a share of the documents, and yields the others as they are: one Example for each.
 
-    It draws from a generator of its own, so that its results depend on its seed and on what it has been given so far, and on
-    nothing else. The name of the class is part of the seed: in a chain, augmenters with the same seed do not change the
-    same documents. It can be pickled, state included.
+    It draws from a generator of its own, so that its results depend on its seed and on what it has been given so far,
+    and on nothing else. The name of the class is part of the seed: in a chain, augmenters with the same seed do not
+    change the same documents. It can be pickled, state included.
 
     level (float): The share of documents that are changed.
     seed (int): The seed.
@@ -55,8 +55,8 @@ class Augmenter(ABC):
         return value
 
     def choices(self, setting: str, values: Optional[Sequence[str]], known: Sequence[str]) -> Sequence[str]:
-        """RETURNS (Sequence[str]): A setting that is a list of words; all that are known for None. RAISES (ValueError): It is
-        not (CT390)."""
+        """RETURNS (Sequence[str]): A setting that is a list of words; all known ones for None. RAISES (ValueError): It
+        is not (CT390)."""
         if values is None:
             return known
         if not values or not set(values) <= set(known):

@@ -1,7 +1,7 @@
 """Character noise: slips of the keyboard, and what text recognition takes for something else.
 
-A word gets at most one mistake. Letters become letters and digits become digits, except in confusions of text recognition,
-so that a word is never empty, and never white space.
+A word gets at most one mistake. Letters become letters and digits become digits, except in confusions of text
+recognition, so that a word is never empty, and never white space.
 """
 
 from typing import Callable, Dict, List, Optional, Sequence
@@ -12,8 +12,8 @@ from spacy.training import Example
 from .augmenter import Augmenter
 from .reproject import Edit, reproject
 
-# Rows of keys, each set off to the right from the one above. Around a key are those beside it, above it and to the right of
-# that, below it and to the left of that.
+# Rows of keys, each set off to the right from the one above. Around a key are those beside it, above it and to the
+# right of that, below it and to the left of that.
 LAYOUTS = {
     "qwerty": ("1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm"),
     "qwertz": ("1234567890", "qwertzuiopü", "asdfghjklöä", "yxcvbnm"),
@@ -23,7 +23,7 @@ OCR = ("rn m", "cl d", "vv w", "ii u", "0 O", "1 l", "l I", "5 S", "8 B", "e c",
 
 
 def _neighbours(rows: Sequence[str]) -> Dict[str, List[str]]:
-    """RETURNS (Dict): For each letter the letters, for each digit the digits on the keys around it, small and capital."""
+    """RETURNS (Dict): For each letter, small or capital, the letters on the keys around it; for each digit digits."""
     found: Dict[str, List[str]] = {}
     for y, row in enumerate(rows):
         for x, key in enumerate(row):
@@ -40,7 +40,7 @@ class CharNoise(Augmenter):
 
     level (float): The share of documents that are changed.
     rate (float): The share of words that get a mistake in these.
-    kinds (Optional[Sequence[str]]): Of which kinds; None: of all. "keyboard": a neighbouring key; "swap": two characters
+    kinds (Optional[Sequence[str]]): Which kinds; None: all. "keyboard": a neighbouring key; "swap": two characters
         change places; "drop": one is missing;
         "double": one is there twice; "ocr": one, or two, look like another.
     layout (str): The keyboard: "qwerty", "qwertz" or "azerty".

@@ -1,4 +1,4 @@
-"""The registered reader that makes other variants of a corpus every time it is read, and `augment_docs`, for single Docs."""
+"""The registered reader that makes other variants of a corpus every time it is read; `augment_docs` for single Docs."""
 
 import random
 from typing import Callable, Iterable, Iterator, List, Optional, Set, Tuple
@@ -18,8 +18,8 @@ _LABELS = [TAG, POS, MORPH, DEP, ENT_TYPE]
 class AugmentedCorpus:
     """Reads a corpus once, and gives variants of its documents every time it is asked, in another order.
 
-    spaCy reads a corpus once for the whole training, unless `max_epochs` is -1: then it reads it for every epoch, does not
-    shuffle it, and initializes components with the first 100 examples. So the documents come in random order here, but
+    spaCy reads a corpus once for the whole training, unless `max_epochs` is -1: then it reads it for every epoch, does
+    not shuffle it, and initializes components with the first 100 examples. So documents come in random order here, but
     first those that show a label (of an entity, span, tag, …) which has not come yet.
 
     corpus (Callable): Any corpus reader. Its documents are kept in memory.

@@ -21,7 +21,7 @@ def read_entries(
     parse (Callable): Makes an entry from a line's columns, or its JSON object; None if it is none.
     expected (str): How an entry looks, for the message.
     RETURNS (List[T]): The entries.
-    RAISES (DataError): All lines that are no entry (CT360, CT391), a file that cannot be read (CT301-CT303), or that has
+    RAISES (DataError): All lines that are no entry (CT360, CT391), a file that cannot be read (CT301-CT303), or has
         no entry (CT392).
     """
     problems: List[Problem] = []

@@ -1,7 +1,7 @@
 """Token masking: words are hidden, so that the model has to learn from their neighbours what they are.
 
-The annotation stays that of the words which stood there. Tokens that the tokenizer cuts in another way than the reference
-are left alone, as are white space and punctuation.
+The annotation stays that of the words which stood there. Tokens that the tokenizer cuts in another way than the
+reference are left alone, as are white space and punctuation.
 """
 
 from typing import Dict, Hashable, Iterator, List, Optional, Tuple
@@ -20,12 +20,12 @@ WHERE = ("any", "entities", "outside")
 class MaskTokens(Augmenter):
     """Puts a mask, or another word, in the place of words.
 
-    The predicted Doc has the mask as one token, too, whatever the tokenizer would make of it. The encoder reads it as text:
-    its pieces are those of the letters "[MASK]", not the special piece.
+    The predicted Doc has the mask as one token, too, whatever the tokenizer would make of it. The encoder reads it as
+    text: its pieces are those of the letters "[MASK]", not the special piece.
 
     level (float): The share of documents that are changed.
     rate (float): The share of words that are masked in these.
-    mask (Optional[str]): What is put there. None: another word of the documents seen so far, from outside of entities for a
+    mask (Optional[str]): What is put there. None: another word of the documents so far, from outside of entities for a
         word outside of them, and from an entity of the same label for one inside.
     where (str): Which words: "any", those in "entities", or those "outside".
     seed (int): The seed.

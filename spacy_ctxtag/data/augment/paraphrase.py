@@ -1,11 +1,11 @@
 """Paraphrases: a document gives way to another text that says the same, with its entities found again.
 
-A source gets the text, and the text with the entities behind placeholders ("ENT0", "ENT1", …). What it answers may have these
-placeholders, or the mentions themselves. An answer in which an entity is missing, or there twice, is dropped and counted.
+A source gets the text, and the text with the entities behind placeholders ("ENT0", "ENT1", …). What it answers may
+have these, or the mentions themselves. An answer in which an entity is missing, or there twice, is dropped and counted.
 
-A paraphrase carries entities, categories and the metadata of the document. Its tokens are those of the tokenizer, and tags,
-lemmas, heads, sentence starts and span groups are missing. Tokens outside of entities are known to be outside if all of
-the document's were; else they are missing.
+A paraphrase carries entities, categories and the metadata of the document. Its tokens are those of the tokenizer;
+tags, lemmas, heads, sentence starts and span groups are missing. Tokens outside of entities are known to be outside if
+all of the document's were; else they are missing.
 """
 
 import logging
@@ -41,7 +41,7 @@ class Paraphrase(Augmenter):
     seed (int): The seed.
     RAISES (ValueError): A wrong setting (CT390).
 
-    made, dropped (int): How many paraphrases became an Example, and how many were dropped since they had lost an entity.
+    made, dropped (int): How many paraphrases became an Example, and how many were dropped for a lost entity.
     """
 
     def __init__(self, *, level: float, source: ParaphraseSource, seed: int) -> None:
@@ -114,7 +114,7 @@ def find_entities(answer: str, ents: Sequence[Span], prefix: str) -> Optional[Tu
 
 
 def _find_mentions(answer: str, ents: Sequence[Span]) -> Tuple[List["re.Match[str]"], List[int]]:
-    """The mentions in a paraphrase, and the number of the entity that each is; -1 for one that could be of two labels."""
+    """The mentions in a paraphrase, and the number of the entity that each is; -1 where two labels are possible."""
     if not ents:
         return [], []
     numbers: Dict[str, List[int]] = defaultdict(list)

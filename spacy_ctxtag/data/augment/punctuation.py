@@ -1,4 +1,4 @@
-"""Punctuation: the same marks in another style. Straight and curly quotes, dashes, dots; the tokens stay the same in number."""
+"""Punctuation: straight and curly quotes, dashes, and dots in another style. The tokens stay the same in number."""
 
 from typing import List, Optional, Sequence
 
@@ -21,7 +21,7 @@ class Punctuation(Augmenter):
 
     level (float): The share of documents that are changed.
     rate (float): The share of places that are changed in these; quotes count as one place, as a document has one style.
-    kinds (Optional[Sequence[str]]): "quotes": all straight, or all curly, apostrophes included; "dashes": hyphens between
+    kinds (Optional[Sequence[str]]): "quotes": all straight, or all curly, with apostrophes; "dashes": hyphens between
         spaces, and dashes of all lengths; "ellipsis": three dots, or one character. None: all of these.
     seed (int): The seed.
     RAISES (ValueError): A wrong setting (CT390).

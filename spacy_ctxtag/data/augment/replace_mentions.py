@@ -26,18 +26,18 @@ class Mention(NamedTuple):
 class ReplaceMentions(Augmenter):
     """Puts mentions in the place of others of their label; one that occurs again in a document gets the same one again.
 
-    A mention from documents brings its tags, lemmas, inner heads and identifiers along. One from a gazetteer brings nothing:
-    all of that is missing. In the sentence it has the head and the dependents of the mention before it, as long as each of
-    the two has exactly one token that the others depend on (one token alone always has); else they are missing.
+    A mention from documents brings its tags, lemmas, inner heads and identifiers along. One from a gazetteer brings
+    nothing: all of that is missing. In the sentence it has the head and the dependents of the mention before it, as long
+    as each of the two has just one token that the others depend on (one token alone always has); else they are missing.
 
     level (float): The share of documents that are changed.
     rate (float): The share of mentions that are replaced in these.
     path (Optional[Path]): A file or folder, in any format that `spacy-ctxtag.Corpus.v1` reads, whose mentions are used.
-    gazetteer (Optional[Path]): A file of mentions, a line each: label, tab, mention; or .jsonl, an object with "label" and
+    gazetteer (Optional[Path]): A file of mentions, one a line: label, tab, mention; or .jsonl, objects with "label" and
         "mention". With neither `path` nor this, the mentions are those of the documents seen so far.
     labels (Optional[Sequence[str]]): Replace mentions of these labels only. None: of all.
     seed (int): The seed.
-    RAISES (ValueError): A wrong setting (CT390). DataError: A file that cannot be read; that of `path` at the first document.
+    RAISES (ValueError): A wrong setting (CT390). DataError: An unreadable file; for `path` at the first document.
     """
 
     def __init__(

@@ -1,11 +1,11 @@
 """Builds the Example of a changed text: other words in place of slices of tokens, all annotation carried over.
 
-An `Edit` says what stands where. One without a donor for as many tokens writes the same tokens differently: they keep all
-annotation. Any other edit brings new tokens; what their donor says of them is taken over, everything else about them is
+An `Edit` says what stands where. One without a donor for as many tokens writes the same tokens differently: they keep
+all annotation. Any other edit brings new tokens; what their donor says of them is taken over, all else about them is
 missing, and around them
 
 - an entity or span that holds the edit grows or shrinks with it;
-- the syntactic head of the slice becomes that of the new tokens, if each has exactly one; then its head, its label and its
+- the syntactic head of the slice becomes that of the new tokens, if each has exactly one; then its head, label and
   dependents stay. All other arcs to and from the slice are missing;
 - annotation is never lost: an edit of which an entity, a span or a sentence would be cut or lost is left out.
 
@@ -34,9 +34,9 @@ class Edit(NamedTuple):
     """Words in place of the tokens start..end of a reference; start = end inserts them.
 
     words (Sequence[str]): The new words, at least one.
-    spaces (Optional[Sequence[bool]]): Whether a space follows each of them. None: as for the tokens that they replace, or
+    spaces (Optional[Sequence[bool]]): Whether a space follows each of them. None: as for the tokens they replace, or
         after all but the last where their number is another.
-    donor (Optional[Rows]): What is known of the new tokens, as `read_rows` gives it, heads inside of the slice only. Its
+    donor (Optional[Rows]): What is known of the new tokens, as `read_rows` gives it. Heads count inside of it only. Its
         ENT_KB_ID and ENT_ID are those of an entity that is replaced as a whole. `blank_rows` knows nothing.
     """
 
@@ -107,7 +107,7 @@ class _Places:
 
     kept (T,): The new index of a token that is the same.
     heads (T,): The new index of what a dependent of the token depends on now.
-    first, last (T,): The new index of the first and the last token of what a span that begins, ends here begins, ends with.
+    first, last (T,): The new index of what a span begins with that began here, and ends with that ended here.
     """
 
     def __init__(self, n: int) -> None:

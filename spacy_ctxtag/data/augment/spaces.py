@@ -1,8 +1,8 @@
 """Spaces: two where there was one, and none after punctuation.
 
-A second space is a token of its own, as spaCy's tokenizer has it, so these variants have more tokens. What is known of it is
-whether it lies in an entity. A missing space changes no token of the reference; where the tokenizer no longer finds its
-borders, the annotation of what it finds is missing.
+A second space is a token of its own, as spaCy's tokenizer has it, so these variants have more tokens. All that is known
+of it is whether it lies in an entity. A missing space changes no token of the reference; where the tokenizer no longer
+finds its borders, the annotation of what it finds is missing.
 """
 
 from typing import List, Optional, Sequence
@@ -22,7 +22,7 @@ class Spaces(Augmenter):
 
     level (float): The share of documents that are changed.
     rate (float): The share of places that are changed in these.
-    kinds (Optional[Sequence[str]]): "double": two spaces between words; "missing": none after a punctuation mark. None: both.
+    kinds (Optional[Sequence[str]]): "double": two between words; "missing": none after a punctuation mark. None: both.
     seed (int): The seed.
     RAISES (ValueError): A wrong setting (CT390).
     """

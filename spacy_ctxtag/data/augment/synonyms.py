@@ -29,8 +29,8 @@ class Synonyms(Augmenter):
 
     level (float): The share of documents that are changed.
     rate (float): The share of words with synonyms that are replaced in these.
-    path (Path): The lexicon, a line each: word, tab, synonym, and perhaps a tab and a universal part of speech, for words that
-        have it; or .jsonl, an object with "word", "synonyms" and perhaps "pos". Capitals are those of the word that is replaced.
+    path (Path): The lexicon, one entry a line: word, tab, synonym, perhaps a tab and the part of speech (`pos_`) that
+        the word must have; or .jsonl, objects with "word", "synonyms", perhaps "pos". Capitals are those of the word.
     seed (int): The seed.
     RAISES (ValueError): A wrong setting (CT390). DataError: A lexicon that cannot be read.
     """
