@@ -333,8 +333,8 @@ class Errors(metaclass=_WithCodes):
     CT391 = "{line!r} is no entry. Expected {expected}."
     CT392 = "The file has no entry. Expected {expected}."
     CT393 = (
-        "The model at {path} cannot be used to paraphrase: {reason}. Expected a folder with an encoder-decoder such as T5 "
-        "or BART and its tokenizer, as transformers' `save_pretrained` writes it."
+        "The model at {path} cannot be used to paraphrase: {reason}. Expected a folder with an encoder-decoder such as "
+        "T5 or BART and its tokenizer, as transformers' `save_pretrained` writes it."
     )
 
     # CT5xx: command line

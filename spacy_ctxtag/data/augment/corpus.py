@@ -27,9 +27,7 @@ class AugmentedCorpus:
     seed (int): The seed of the order.
     """
 
-    def __init__(
-        self, corpus: Callable[[Language], Iterable[Example]], augmenter: AnyAugmenter, *, seed: int
-    ) -> None:
+    def __init__(self, corpus: Callable[[Language], Iterable[Example]], augmenter: AnyAugmenter, *, seed: int) -> None:
         self.corpus = corpus
         self.augmenter = augmenter
         self.rng = random.Random(f"AugmentedCorpus {seed}")

@@ -124,7 +124,7 @@ def _find_mentions(answer: str, ents: Sequence[Span]) -> Tuple[List["re.Match[st
     longest_first = sorted(numbers, key=len, reverse=True)
     pattern = "|".join(re.escape(text) for text in longest_first)
     matches = list(re.finditer(rf"(?<!\w)(?:{pattern})(?!\w)", answer))
-    met: "Counter[str]" = Counter()
+    met: Counter[str] = Counter()
     order = []
     for match in matches:
         text, n = match[0], met[match[0]]

@@ -27,7 +27,7 @@ class ReplaceMentions(Augmenter):
     """Puts mentions in the place of others of their label; one that occurs again in a document gets the same one again.
 
     A mention from documents brings its tags, lemmas, inner heads and identifiers along. One from a gazetteer brings
-    nothing: all of that is missing. In the sentence it has the head and the dependents of the mention before it, if each
+    nothing: all of that is missing. In the sentence it has the head and dependents of the mention before it, if each
     of the two has just one token that the others depend on (one token alone always has); else they are missing.
 
     level (float): The share of documents that are changed.

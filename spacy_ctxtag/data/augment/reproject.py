@@ -179,8 +179,8 @@ def _new_rows(rows: Rows, edit: Edit) -> Rows:
         new[:, [HEAD_, DEP_]] = 0
     new[:, [START_, IOB_, TYPE_, KB_, ID_]] = 0
     around = rows[max(0, start - 1) : start + 1] if start == end else rows[start:end]
-    no_start = np.uint64(2**64 - 1)  # -1
-    new[:, START_] = no_start if around[:, START_].all() else 0
+    starts = rows[max(1, start - (start == end)) : max(2, end + (start == end)), START_]  # the first token always is one
+    new[:, START_] = np.uint64(2**64 - 1) if len(starts) and starts.all() else 0  # -1: none begins there
     if start < end:
         new[0, START_] = rows[start, START_]
     inside = start < len(rows) and rows[start, TYPE_] != 0 and (start < end or rows[start, IOB_] == _INSIDE)

@@ -6,11 +6,25 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.training import Example
 
-WORDS = "Ada Lovelace wrote to Mr. Charles Babbage in London . He answered .".split()
+WORDS = ["Ada", "Lovelace", "wrote", "to", "Mr.", "Charles", "Babbage", "in", "London", ".", "He", "answered", "."]
 SPACES = [True, True, True, True, True, True, True, True, False, True, True, False, False]
-POS = "PROPN PROPN VERB ADP NOUN PROPN PROPN ADP PROPN PUNCT PRON VERB PUNCT".split()
+POS = ["PROPN", "PROPN", "VERB", "ADP", "NOUN", "PROPN", "PROPN", "ADP", "PROPN", "PUNCT", "PRON", "VERB", "PUNCT"]
 HEADS = [1, 2, 2, 2, 6, 6, 3, 2, 7, 2, 11, 11, 11]
-DEPS = "compound nsubj ROOT prep compound compound pobj prep pobj punct nsubj ROOT punct".split()
+DEPS = [
+    "compound",
+    "nsubj",
+    "ROOT",
+    "prep",
+    "compound",
+    "compound",
+    "pobj",
+    "prep",
+    "pobj",
+    "punct",
+    "nsubj",
+    "ROOT",
+    "punct",
+]
 
 
 def rich_doc(nlp: Language) -> Doc:

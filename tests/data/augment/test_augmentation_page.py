@@ -48,7 +48,9 @@ def test_page_row_is_what_the_augmenter_does(nlp: Language, name: str, settings:
 @pytest.mark.usefixtures("in_the_folder_of_the_files")
 def test_page_config_trains_the_config_that_ships(tiny_backbone: str, tmp_path: Path) -> None:
     (block,) = re.findall(r"^```ini\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    config = load_config(ROOT / "configs" / "ner.cfg").merge(Config().from_str("[corpora]\n\n" + block, interpolate=False))
+    config = load_config(ROOT / "configs" / "ner.cfg").merge(
+        Config().from_str("[corpora]\n\n" + block, interpolate=False)
+    )
     corpus = str(write_corpus(tmp_path / "corpus.spacy", repeat=3))
     config["paths"].update(train=corpus, dev=corpus)
     config["training"].update(max_steps=3, eval_frequency=1)

@@ -57,7 +57,9 @@ def test_replace_mentions_takes_them_with_their_annotation_from_a_file(nlp: Lang
     DocBin(docs=[rich_doc(nlp)]).to_disk(tmp_path / "train.spacy")
     augmenter = create_replace_mentions_v1(level=1.0, rate=1.0, path=tmp_path / "train.spacy")
     example = annotate(nlp, "[PERSON Tom] left", tags=["X", "Y"], heads=[1, 1], deps=["nsubj", "ROOT"])
-    made = {made.reference[: len(made.reference) - 1].text: made.reference for made in variants(augmenter, nlp, example)}
+    made = {
+        made.reference[: len(made.reference) - 1].text: made.reference for made in variants(augmenter, nlp, example)
+    }
     doc = made["Charles Babbage"]
     assert [token.tag_ for token in doc] == ["PROPN-5", "PROPN-6", "Y"]
     assert [(token.head.text, token.dep_) for token in doc] == [
@@ -78,7 +80,11 @@ def test_replace_mentions_from_a_gazetteer_have_no_tags_but_a_single_word_has_a_
     doc = made.reference
     assert doc.text == "Tom wrote to Mr. Tom in London. He answered."
     assert [doc[i].tag_ for i in range(3)] == ["", "VERB-2", "ADP-3"]
-    assert [(doc[i].head.text, doc[i].dep_) for i in (0, 3, 4)] == [("wrote", "nsubj"), ("Tom", "compound"), ("to", "pobj")]
+    assert [(doc[i].head.text, doc[i].dep_) for i in (0, 3, 4)] == [
+        ("wrote", "nsubj"),
+        ("Tom", "compound"),
+        ("to", "pobj"),
+    ]
     assert [ent.kb_id_ for ent in doc.ents] == ["", "", ""]
 
 

@@ -151,7 +151,12 @@ def tiny_t5(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 
     path = tmp_path_factory.mktemp("t5")
-    words = ["<pad>", "</s>", "<unk>", *"paraphrase : ENT0 ENT1 ENT2 left for saw . he she town".split()]
+    words = [
+        "<pad>",
+        "</s>",
+        "<unk>",
+        *["paraphrase", ":", "ENT0", "ENT1", "ENT2", "left", "for", "saw", ".", "he", "she", "town"],
+    ]
     tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])

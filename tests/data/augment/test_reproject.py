@@ -1,5 +1,6 @@
 """Re-projection: what edits do to each layer, and what they never do, over random Docs and edits."""
 
+import itertools
 from typing import Any, List
 
 import pytest
@@ -136,8 +137,14 @@ def test_reproject_inserted_tokens_belong_to_what_is_around_them() -> None:
     assert doc.text == "Ada  Lovelace wrote  to Mr. Charles Babbage in London. He  answered."
     assert [doc[i].ent_iob_ for i in (1, 4, 13)] == ["I", "O", ""]
     assert [doc[i].is_sent_start for i in (1, 4, 13)] == [False, False, False]
-    assert [span.text for span in doc.spans["chunks"]][0] == "Ada  Lovelace"
+    assert next(span.text for span in doc.spans["chunks"]) == "Ada  Lovelace"
     assert [doc[i].has_head() for i in (1, 4, 13)] == [False, False, False]
+
+
+def test_reproject_unknown_sentence_starts_stay_unknown_behind_the_first_token() -> None:
+    doc = Doc(NLP.vocab, words=["a", "b"])
+    for edit in (Edit(0, 1, ["x", "y"]), Edit(1, 1, ["x"]), Edit(0, 2, ["x", "y", "z"])):
+        assert [token.sent_start for token in edited(doc, edit)] == [1, 0, 0]
 
 
 def test_reproject_predicted_doc_has_the_tokens_of_the_tokenizer() -> None:
@@ -186,7 +193,7 @@ def docs(draw: Any) -> Doc:
     doc = Doc(NLP.vocab, words=words, spaces=draw(st.lists(st.booleans(), min_size=n, max_size=n)), **layers)
     if draw(st.booleans()):
         borders = sorted(draw(st.sets(st.integers(0, n), max_size=4)))
-        spans = [Span(doc, *pair, draw(st.sampled_from(LABELS)), kb_id="kb") for pair in zip(borders, borders[1:], strict=False)]
+        spans = [Span(doc, *pair, draw(st.sampled_from(LABELS)), kb_id="kb") for pair in itertools.pairwise(borders)]
         kinds = [draw(st.sampled_from(["entity", "missing", "outside"])) for _ in spans]
         grouped = {kind: [s for s, k in zip(spans, kinds, strict=True) if k == kind] for kind in ("entity", "missing")}
         doc.set_ents(grouped["entity"], missing=grouped["missing"])
@@ -202,7 +209,7 @@ def edits_of(draw: Any, doc: Doc) -> List[Edit]:
     n = len(doc)
     borders = sorted(draw(st.sets(st.integers(0, n), max_size=6)))
     edits = []
-    for start, end in list(zip(borders, borders[1:], strict=False))[:: draw(st.sampled_from([1, 2]))]:
+    for start, end in list(itertools.pairwise(borders))[:: draw(st.sampled_from([1, 2]))]:
         kind = draw(st.sampled_from(["rewrite", "replace", "donor", "insert"]))
         words = draw(st.lists(WORD, min_size=1, max_size=3))
         if kind == "rewrite":
@@ -307,6 +314,8 @@ def test_reproject_missing_annotation_is_not_made_up(case: Any) -> None:
     for attr in ("ENT_IOB", "TAG", "LEMMA", "MORPH", "DEP"):
         if not doc.has_annotation(attr):
             assert not made.has_annotation(attr)
+    if not any(token.sent_start for token in doc[1:]):  # the first token always is one
+        assert not any(token.sent_start for token in made[1:])
     for old, new in zip(doc, plan(doc, edits), strict=True):
         if old.ent_iob == 0:
             assert {made[i].ent_iob for i in new} <= {0}

@@ -92,7 +92,26 @@ def test_casing_at_random_by_document_and_by_word(nlp: Language) -> None:
 
 
 WORDS = {
-    "keyboard": set("qord eord aord sord wird wprd wkrd wlrd woed wotd wodd wofd wors worf wore worr worx worc".split()),
+    "keyboard": {
+        "qord",
+        "eord",
+        "aord",
+        "sord",
+        "wird",
+        "wprd",
+        "wkrd",
+        "wlrd",
+        "woed",
+        "wotd",
+        "wodd",
+        "wofd",
+        "wors",
+        "worf",
+        "wore",
+        "worr",
+        "worx",
+        "worc",
+    },
     "swap": {"owrd", "wrod", "wodr"},
     "drop": {"ord", "wrd", "wod", "wor"},
     "double": {"wword", "woord", "worrd", "wordd"},
