@@ -31,7 +31,7 @@ Ints = NDArray[np.int64]
 
 
 class Edit(NamedTuple):
-    """Words in place of the tokens start..end of a reference; start = end inserts them.
+    """Words in place of the tokens start..end of a reference; start = end, but not 0, inserts them.
 
     words (Sequence[str]): The new words, at least one.
     spaces (Optional[Sequence[bool]]): Whether a space follows each of them. None: as for the tokens they replace, or
@@ -178,9 +178,11 @@ def _new_rows(rows: Rows, edit: Edit) -> Rows:
     if edit.donor is None or start == end or _root(new) is None:
         new[:, [HEAD_, DEP_]] = 0
     new[:, [START_, IOB_, TYPE_, KB_, ID_]] = 0
-    around = rows[max(0, start - 1) : start + 1] if start == end else rows[start:end]
-    starts = rows[max(1, start - (start == end)) : max(2, end + (start == end)), START_]  # the first token always is one
-    new[:, START_] = np.uint64(2**64 - 1) if len(starts) and starts.all() else 0  # -1: none begins there
+    low, high = (max(0, start - 1), start + 1) if start == end else (start, end)
+    around = rows[low:high]
+    starts = rows[max(1, low) : high, START_]  # the first token of a Doc always is one
+    is_known = starts.all() if len(starts) else len(rows) > 1 and rows[1:, START_].all()
+    new[:, START_] = np.uint64(2**64 - 1) if is_known else 0  # -1: none begins there
     if start < end:
         new[0, START_] = rows[start, START_]
     inside = start < len(rows) and rows[start, TYPE_] != 0 and (start < end or rows[start, IOB_] == _INSIDE)

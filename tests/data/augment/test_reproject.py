@@ -216,7 +216,7 @@ def edits_of(draw: Any, doc: Doc) -> List[Edit]:
             edits.append(Edit(start, end, draw(st.lists(WORD, min_size=end - start, max_size=end - start))))
         elif kind == "replace":
             edits.append(Edit(start, end, words))
-        elif kind == "insert":
+        elif kind == "insert" and start:
             edits.append(Edit(start, start, words))
         else:
             at = draw(st.integers(0, n - 1))
