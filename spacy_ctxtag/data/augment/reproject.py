@@ -239,14 +239,15 @@ def _set_heads(rows: Rows, new: Rows, origin: Ints, places: Ints) -> None:
 def _make_doc(old: Doc, words: List[str], spaces: List[bool], rows: Rows) -> Doc:
     doc = Doc(old.vocab, words=words, spaces=spaces)
     doc.has_unknown_spaces = old.has_unknown_spaces
-    used = rows.any(axis=0)
+    used = np.asarray(rows.any(axis=0), dtype=bool)  # (A,)
     used[HEAD_] = used[DEP_]
-    starts, used[START_] = used[START_], False
+    has_starts, used[START_] = used[START_] or used[DEP_], False
+    values: Any = rows  # spaCy's stubs ask for arrays of Thinc
     columns = np.flatnonzero(used)
     if len(columns):
-        doc.from_array([ATTRS[column] for column in columns], rows[:, columns])
-    if starts or used[DEP_]:  # heads set sentence starts, where they may not be known
-        doc.from_array([SENT_START], rows[:, [START_]])
+        doc.from_array([ATTRS[column] for column in columns], values[:, columns])
+    if has_starts:  # heads set them, too, but as if all were known
+        doc.from_array([SENT_START], values[:, [START_]])
     doc.cats = dict(old.cats)
     return doc
 
