@@ -94,13 +94,13 @@ def annotate(nlp: Language, text: str, **layers: Any) -> Example:
 
 
 def show(doc: Doc) -> str:
-    """RETURNS (str): A Doc as `annotate` reads it."""
+    """RETURNS (str): A Doc as `annotate` reads it; a token that is a space is a `␣`."""
     starts = {ent.start: ent.label_ for ent in doc.ents}
     ends = {ent.end - 1 for ent in doc.ents}
     pieces = []
     for token in doc:
         glued = "~" if token.i and not doc[token.i - 1].whitespace_ else ""
-        word = f"{glued}{token.text}" + ("]" if token.i in ends else "")
+        word = glued + token.text.replace(" ", "␣") + ("]" if token.i in ends else "")
         pieces.append(f"[{starts[token.i]} {word}" if token.i in starts else word)
     return " ".join(pieces)
 

@@ -59,5 +59,5 @@ def test_page_config_trains_the_config_that_ships(tiny_backbone: str, tmp_path: 
     nlp = init_nlp(config)
     assert nlp.config["training"]["max_epochs"] == -1
     assert set(nlp.get_pipe("ctx_ner").labels) == set(ENTITY_LABELS)
-    train(nlp, tmp_path / "out", stdout=io.StringIO(), stderr=io.StringIO())
-    assert (tmp_path / "out" / "model-last" / "ctx_ner").is_dir()
+    train(nlp, tmp_path, stdout=io.StringIO(), stderr=io.StringIO())
+    assert (tmp_path / "model-last" / "ctx_ner").is_dir()
