@@ -5,14 +5,18 @@ from pathlib import Path
 from typing import Any, Callable, Dict
 
 import pytest
+import spacy
 from augment_helpers import annotate, example_of, mentions, rich_doc, variants
+from hypothesis import given
+from hypothesis import strategies as st
 from spacy import registry
 from spacy.language import Language
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import Doc, DocBin, Span
 
 from spacy_ctxtag.data.augment.corpus import augment_docs
 from spacy_ctxtag.data.augment.reproject import NORM_, START_, read_rows
 
+NLP = spacy.blank("en")
 LINES = [
     "[PERSON Ada Lovelace] wrote to [PERSON Charles Babbage] in [LOC London] ~, and he bought 3,000 “ ~engines ~” ~.",
     "[LOC Porto] is nice ~... [PERSON Ilse] said – it isn't far from [LOC Lyon] ~!",
@@ -188,6 +192,21 @@ def test_augment_docs_makes_the_same_noisy_copy_every_time(nlp: Language, files:
     assert [doc.to_json() for doc in noisy()] == [doc.to_json() for doc in noisy()]
     assert [len(doc.ents) for doc in noisy()] == [3, 3]
     assert all(isinstance(doc, Doc) and doc.text not in LINES for doc in noisy())
+
+
+@pytest.mark.parametrize(
+    "name", ["MaskTokens", "MaskTokens words", "ReplaceMentions", "CharNoise", "Casing", "Spaces", "Punctuation"]
+)
+@given(text=st.text(max_size=40), seed=st.integers(0, 3))
+def test_augmenter_survives_any_text(name: str, text: str, seed: int) -> None:
+    doc = NLP.make_doc(text)
+    words = [token for token in doc if not token.is_space]
+    doc.ents = [Span(doc, token.i, token.i + 1, "AB"[token.i % 2]) for token in words if token.i % 3]
+    for made in variants(make(name, Path(), seed=seed), NLP, example_of(NLP, doc), n=3):
+        assert made.predicted.text == made.reference.text
+        assert all(token.text for token in made.reference)
+        assert [ent.label_ for ent in made.reference.ents] == [ent.label_ for ent in doc.ents]
+        assert sum(token.is_space for token in made.reference) >= sum(token.is_space for token in doc)
 
 
 # The chain.
