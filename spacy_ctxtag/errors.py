@@ -329,6 +329,13 @@ class Errors(metaclass=_WithCodes):
     CT381 = "The document holds no text. Leave it out."
     CT382 = "Entity {text!r} ({label}) begins or ends with white space. Move its borders to the words."
     CT383 = "The text stands in {split} and in {other}, at {place}: {text!r}. Take it out of one of them."
+    CT390 = "The augmenter {name}: `{setting}` is {value!r}. Expected {expected}."
+    CT391 = "{line!r} is no entry. Expected {expected}."
+    CT392 = "The file has no entry. Expected {expected}."
+    CT393 = (
+        "The model at {path} cannot be used to paraphrase: {reason}. Expected a folder with an encoder-decoder such as "
+        "T5 or BART and its tokenizer, as transformers' `save_pretrained` writes it."
+    )
 
     # CT5xx: command line
     CT500 = "There is no tokenizer for the language {lang!r}: {reason}"
@@ -431,6 +438,10 @@ class Warnings(metaclass=_WithCodes):
     CW306 = "Label {label!r} is not in the training data, so it cannot be found. Annotate examples, or leave it out."
     CW307 = "Label {label!r} is in the training data but not here, so it is not measured. Add examples."
     CW308 = "{n} mentions carry different labels in different places. Are they consistent? The most mixed: {examples}."
+    CW390 = (
+        "{dropped} paraphrases lost an entity and were dropped, {made} did not. Does the source keep the placeholders "
+        "(ENT0, ENT1, …), or the mentions as they are?"
+    )
     CW500 = (
         "{n} of {total} texts of {path} were used to train the model and are calibrated on all the same (--force): the "
         "figures are too good, and the probabilities of new texts will be too high."

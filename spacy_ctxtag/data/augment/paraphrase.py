@@ -1,0 +1,159 @@
+"""Paraphrases: a document gives way to another text that says the same, with its entities found again.
+
+A source gets the text, and the text with the entities behind placeholders ("ENT0", "ENT1", …). What it answers may
+have these, or the mentions themselves. An answer in which an entity is missing, or there twice, is dropped and counted.
+
+A paraphrase carries entities, categories and the metadata of the document. Its tokens are those of the tokenizer;
+tags, lemmas, heads, sentence starts and span groups are missing. Tokens outside of entities are known to be outside if
+all of the document's were; else they are missing.
+"""
+
+import logging
+import re
+import warnings
+from collections import Counter, defaultdict
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from spacy.language import Language
+from spacy.tokens import Doc, Span
+from spacy.training import Example
+
+from ...errors import Warnings
+from .augmenter import Augmenter
+
+ParaphraseSource = Callable[[str, str], Sequence[str]]  # the text, the text with placeholders → paraphrases of either
+WARN_AT = 100  # so many dropped paraphrases, if they are most
+_LOGGER = logging.getLogger("spacy")
+
+
+class Masked(NamedTuple):
+    """A text with placeholders. `prefix` and a number make one, in the order of the entities."""
+
+    text: str
+    prefix: str
+
+
+class Paraphrase(Augmenter):
+    """Replaces documents by paraphrases.
+
+    level (float): The share of documents that are replaced, if there is a paraphrase of them.
+    source (Callable[[str, str], Sequence[str]]): Gives paraphrases. It may be called again for the same text.
+    seed (int): The seed.
+    RAISES (ValueError): A wrong setting (CT390).
+
+    made, dropped (int): How many paraphrases became an Example, and how many were dropped for a lost entity.
+    """
+
+    def __init__(self, *, level: float, source: ParaphraseSource, seed: int) -> None:
+        super().__init__(level=level, seed=seed)
+        self.source = source
+        self.made = 0
+        self.dropped = 0
+
+    def change(self, nlp: Language, example: Example) -> Example:
+        """RETURNS (Example): A paraphrase, or the given Example if there is none."""
+        old = example.reference
+        masked = mask_entities(old)
+        answers = [each.strip() for each in self.source(old.text, masked.text)]
+        for answer in self.rng.sample(answers, len(answers)):
+            found = find_entities(answer, old.ents, masked.prefix)
+            doc = None if found is None else _make_doc(nlp, old, *found)
+            if doc is None:
+                self._drop()
+            elif doc.text != old.text:
+                self.made += 1
+                return Example(nlp.make_doc(doc.text), doc)
+        return example
+
+    def _drop(self) -> None:
+        self.dropped += 1
+        if str(self.dropped).strip("0") == "1":  # 1, 10, 100, …
+            _LOGGER.info("Paraphrases that lost an entity: %d, that did not: %d", self.dropped, self.made)
+        if self.dropped == WARN_AT and self.made < WARN_AT:
+            warnings.warn(Warnings.CW390.format(dropped=self.dropped, made=self.made), stacklevel=2)
+
+
+def mask_entities(doc: Doc) -> Masked:
+    """RETURNS (Masked): The text of a Doc, with placeholders for its entities that it does not hold itself."""
+    prefix = "ENT"
+    while re.search(rf"{prefix}\d", doc.text, re.IGNORECASE):
+        prefix += "X"
+    parts, at = [], 0
+    for i, ent in enumerate(doc.ents):
+        parts += [doc.text[at : ent.start_char], f"{prefix}{i}"]
+        at = ent.end_char
+    return Masked("".join([*parts, doc.text[at:]]), prefix)
+
+
+def find_entities(answer: str, ents: Sequence[Span], prefix: str) -> Optional[Tuple[str, List[Tuple[int, int, Span]]]]:
+    """Find the entities of a text in a paraphrase.
+
+    answer (str): The paraphrase, with placeholders or mentions. Where it has a placeholder, only these count.
+    ents (Sequence[Span]): The entities of the text.
+    prefix (str): That of the placeholders.
+    RETURNS (Optional[Tuple]): The paraphrase with all mentions, and where each is; None if one is lost or ambiguous.
+    """
+    matches = list(re.finditer(rf"{prefix}(\d+)", answer, re.IGNORECASE))
+    if matches:
+        order = [int(match[1]) for match in matches]
+    else:
+        matches, order = _find_mentions(answer, ents)
+    if sorted(order) != list(range(len(ents))):
+        return None
+    parts: List[str] = []
+    found: List[Tuple[int, int, Span]] = []
+    at = length = 0
+    for match, number in zip(matches, order, strict=True):
+        ent = ents[number]
+        parts += [answer[at : match.start()], ent.text]
+        start = length + match.start() - at
+        length = start + len(ent.text)
+        found.append((start, length, ent))
+        at = match.end()
+    return "".join([*parts, answer[at:]]), found
+
+
+def _find_mentions(answer: str, ents: Sequence[Span]) -> Tuple[List["re.Match[str]"], List[int]]:
+    """The mentions in a paraphrase, and the number of the entity that each is; -1 where two labels are possible."""
+    if not ents:
+        return [], []
+    numbers: Dict[str, List[int]] = defaultdict(list)
+    for i, ent in enumerate(ents):
+        numbers[ent.text].append(i)
+    labels = {text: {ents[i].label for i in same} for text, same in numbers.items()}
+    longest_first = sorted(numbers, key=len, reverse=True)
+    pattern = "|".join(re.escape(text) for text in longest_first)
+    matches = list(re.finditer(rf"(?<!\w)(?:{pattern})(?!\w)", answer))
+    met: Counter[str] = Counter()
+    order = []
+    for match in matches:
+        text, n = match[0], met[match[0]]
+        order.append(numbers[text][n] if n < len(numbers[text]) and len(labels[text]) == 1 else -1)
+        met[text] += 1
+    return matches, order
+
+
+def _make_doc(nlp: Language, old: Doc, text: str, found: Sequence[Tuple[int, int, Span]]) -> Optional[Doc]:
+    """The paraphrase with its entities; None if one does not lie on token borders, or there is no text."""
+    doc = nlp.make_doc(text)
+    ents = [doc.char_span(start, end, ent.label, ent.kb_id, span_id=ent.id) for start, end, ent in found]
+    kept = [ent for ent in ents if ent is not None]
+    if len(kept) < len(found) or not len(doc):
+        return None
+    if old.has_annotation("ENT_IOB"):
+        is_complete = old.has_annotation("ENT_IOB", require_complete=True)
+        doc.set_ents(kept, default="outside" if is_complete else "missing")
+    doc.cats = dict(old.cats)
+    data: Dict[Any, Any] = doc.user_data
+    data.update({key: value for key, value in old.user_data.items() if _is_of_doc(key)})
+    return doc
+
+
+def _is_of_doc(key: Any) -> bool:
+    """Whether a key of `user_data` is not that of a custom attribute of a token or span."""
+    return not isinstance(key, tuple) or len(key) != 4 or key[2] is None
+
+
+def create_paraphrase_v1(source: Callable[[str, str], Sequence[str]], level: float = 0.5, seed: int = 0) -> Paraphrase:
+    """Registered as `spacy-ctxtag.Paraphrase.v1`; settings as in `Paraphrase`."""
+    return Paraphrase(level=level, source=source, seed=seed)
