@@ -419,9 +419,7 @@ class Errors(metaclass=_WithCodes):
     CT702 = "Variant {variant!r} changes {key!r}, which has no place in the config. Its sections: {known}."
     CT703 = "The config of variant {variant!r} cannot be used: {error}"
     CT704 = "{n} of {total} runs failed: {names}. The others are kept; the same command does the failed ones again."
-    CT705 = (
-        "Tests of significance need SciPy. Install it with `pip install 'spacy-ctxtag[stats]'`; what is trained stays."
-    )
+    CT705 = "Tests of significance need SciPy. Install it with `pip install 'spacy-ctxtag[stats]'`; all runs are kept."
 
 
 class Warnings(metaclass=_WithCodes):

@@ -101,7 +101,7 @@ def test_make_runs_writes_the_config_of_each(base):
 
 
 def test_make_runs_refuses_a_config_that_cannot_be_used(base):
-    with pytest.raises(ValueError, match="CT703.*more.*nothing_such"):
+    with pytest.raises(ValueError, match=r"CT703.*more.*nothing_such"):
         runs_of(base, changes=[("components.sentencizer", {"factory": "nothing_such"})])
 
 
@@ -132,7 +132,7 @@ def test_execute_does_what_is_missing_and_keeps_what_is_done(base):
         result = json.dumps({"key": run.key, "scores": {}, "counts": {}})
         return [sys.executable, "-c", "raise SystemExit(3)" if run is runs[2] else code, str(run.file), result]
 
-    with pytest.raises(RuntimeError, match="CT704.*1 of 3.*base with seed 1"):
+    with pytest.raises(RuntimeError, match=r"CT704.*1 of 3.*base with seed 1"):
         execute(runs, command, 2, said.append)
     assert {id(run) for run in asked} == {id(run) for run in runs[1:]}
     assert [run.read() is not None for run in runs] == [True, True, False, True]
