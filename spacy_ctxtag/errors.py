@@ -227,6 +227,7 @@ class Errors(metaclass=_WithCodes):
         "StaticVectors: the vocabulary has no word vectors. Expected a table with columns. Name a package with "
         "vectors in [initialize.vectors], or leave the layer out."
     )
+    CT210 = "{layer}: `{name}` is {value}. Expected a probability, at least 0 and below 1. Correct it in the config."
 
     # CT3xx: data
     CT300 = "Nothing was written or used. Errors in the data: {n}. Correct them in the sources:\n{problems}"
@@ -329,6 +330,7 @@ class Errors(metaclass=_WithCodes):
     CT381 = "The document holds no text. Leave it out."
     CT382 = "Entity {text!r} ({label}) begins or ends with white space. Move its borders to the words."
     CT383 = "The text stands in {split} and in {other}, at {place}: {text!r}. Take it out of one of them."
+    CT390 = "Corpus {name!r} gives no example, so it cannot be mixed with others. Check its path, or take it out."
 
     # CT5xx: command line
     CT500 = "There is no tokenizer for the language {lang!r}: {reason}"
