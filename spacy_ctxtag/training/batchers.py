@@ -64,8 +64,8 @@ def create_batch_by_pieces_v1(
 
 
 def measure(examples: Iterable[Example], tokenizer: Any, window: int, overlap: int) -> Iterator[Measured]:
-    """YIELDS (Measured): The examples. Tokens are not looked at, so there may be a few windows more than counted, as they
-    end where a token does."""
+    """YIELDS (Measured): The examples. There may be a few windows more than counted here, as they end where a token
+    does."""
     specials = read_specials(tokenizer)
     margin = len(specials.prefix) + len(specials.suffix)
     capacity = max(1, min(window, tokenizer.model_max_length) - margin)

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,8 @@ def batcher(backbone: str, size: int = 100, **settings: Any) -> Any:
 
 def lengths_of(batch: Sequence[Example], backbone: str) -> list[int]:
     """RETURNS (list[int]): Word pieces with special ones, by transformers itself."""
-    return [len(ids) for ids in AutoTokenizer.from_pretrained(backbone)([eg.predicted.text for eg in batch])["input_ids"]]
+    tokenizer = AutoTokenizer.from_pretrained(backbone)
+    return [len(ids) for ids in tokenizer([eg.predicted.text for eg in batch])["input_ids"]]
 
 
 @pytest.mark.backbone
@@ -50,9 +52,9 @@ def test_batches_keep_within_the_budget_and_could_not_be_fewer(tiny_backbone: st
     batches = list(batcher(tiny_backbone)(random_examples()))
     padded = [len(batch) * max(lengths_of(batch, tiny_backbone)) for batch in batches]
     assert max(padded) <= 100
-    by_length = sorted(batches, key=lambda batch: max(lengths_of(batch, tiny_backbone)))
-    for batch, later in zip(by_length[:-1], by_length[1:], strict=True):
-        assert (len(batch) + 1) * min(lengths_of(later, tiny_backbone)) > 100
+    lengths = sorted((sorted(lengths_of(batch, tiny_backbone)) for batch in batches), key=lambda each: (each[-1], each[0]))
+    for batch, later in pairwise(lengths):
+        assert (len(batch) + 1) * later[0] > 100
 
 
 def test_batches_have_every_example_once(tiny_backbone: str) -> None:
@@ -67,8 +69,7 @@ def test_batches_of_like_length_have_little_padding(tiny_backbone: str) -> None:
         return 1 - sum(map(sum, lengths)) / sum(len(each) * max(each) for each in lengths)
 
     examples = random_examples()
-    assert padding(batcher(tiny_backbone)(examples)) < 0.1
-    assert padding(batcher(tiny_backbone, buffer=1)(examples)) > 0.2
+    assert padding(batcher(tiny_backbone)(examples)) < min(0.1, 0.5 * padding(batcher(tiny_backbone, buffer=1)(examples)))
 
 
 def test_batches_come_in_an_order_of_the_seed(tiny_backbone: str) -> None:
@@ -78,8 +79,6 @@ def test_batches_come_in_an_order_of_the_seed(tiny_backbone: str) -> None:
         orders.append([[number(eg) for eg in batch] for batch in make(random_examples())])
     assert orders[0] == orders[1] != orders[2]
     assert sorted(orders[0]) == sorted(orders[2])
-    longest = [max(len(str(each)) for each in batch) for batch in orders[0]]
-    assert longest != sorted(longest)
 
 
 def test_only_one_number_is_drawn_for_an_epoch(tiny_backbone: str) -> None:
