@@ -60,14 +60,12 @@ def create_rare_labels_v1(
 def repeat_factors(labels: List[Set[str]], threshold: float, max_repeat: float) -> Dict[str, float]:
     """RETURNS (Dict[str, float]): How often examples with a label come, at least; from the labels of each example."""
     counts = Counter(each for of_example in labels for each in of_example)
-    return {
-        label: min(max_repeat, max(1.0, sqrt(threshold * len(labels) / count))) for label, count in counts.items()
-    }
+    return {label: min(max_repeat, max(1.0, sqrt(threshold * len(labels) / count))) for label, count in counts.items()}
 
 
 def _labels(doc: Doc, annotation: str) -> Set[str]:
     if annotation in ("tag", "pos"):
         return {getattr(token, f"{annotation}_") for token in doc} - {""}
     key = annotation[len(SPANS) :]
-    spans: Iterable[Any] = doc.ents if annotation == "ents" else doc.spans[key] if key in doc.spans else ()
+    spans: Iterable[Any] = doc.ents if annotation == "ents" else doc.spans.get(key, ())
     return {span.label_ for span in spans}

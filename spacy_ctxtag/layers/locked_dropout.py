@@ -1,6 +1,8 @@
 """Locked dropout: in training, some dimensions of the vectors become zeros, the same ones throughout a sequence.
 
     y_t = m ∘ x_t for all t of a sequence,   m_i ∈ {0, 1 / (1 - rate)},   P(m_i = 0) = rate
+
+A sequence is a Doc, whether it has one sentence or many.
 """
 
 from functools import partial

@@ -6,10 +6,10 @@ example that needs several windows counts all of them.
 
 import random
 from functools import cache
+from itertools import islice
 from typing import Any, Callable, Iterable, Iterator, List, NamedTuple
 
 from spacy.training import Example
-from spacy.util import minibatch
 
 from ..errors import Errors
 from ..layers.backbone import Backbone
@@ -70,7 +70,8 @@ def measure(examples: Iterable[Example], tokenizer: Any, window: int, overlap: i
     margin = len(specials.prefix) + len(specials.suffix)
     capacity = max(1, min(window, tokenizer.model_max_length) - margin)
     step = capacity - min(overlap, capacity // 2)  # pieces by which a window is further on than the one before
-    for some in minibatch(examples, CHUNK):
+    stream = iter(examples)
+    while some := list(islice(stream, CHUNK)):
         texts = [eg.predicted.text for eg in some]
         encodings = tokenizer.backend_tokenizer.encode_batch(texts, add_special_tokens=False)
         for eg, encoding in zip(some, encodings, strict=True):
