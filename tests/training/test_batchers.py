@@ -139,17 +139,16 @@ def test_batches_of_nothing(tiny_backbone: str) -> None:
     assert list(batcher(tiny_backbone)([empty])) == [[empty]]
 
 
-def test_batcher_takes_the_backbone_of_a_component(tiny_backbone: str) -> None:
+def test_batcher_is_built_from_a_config(tiny_backbone: str) -> None:
     config = Config().from_str(
         f"""
-        [backbone]
-        @misc = "spacy-ctxtag.Backbone.v1"
-        name = "{tiny_backbone}"
-
         [batcher]
         @batchers = "spacy-ctxtag.batch_by_pieces.v1"
         size = 100
-        backbone = ${{backbone}}
+
+        [batcher.backbone]
+        @misc = "spacy-ctxtag.Backbone.v1"
+        name = "{tiny_backbone}"
         """.replace("        ", "")
     )
     batches = registry.resolve(config)["batcher"](random_examples())
