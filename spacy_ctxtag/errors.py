@@ -227,6 +227,7 @@ class Errors(metaclass=_WithCodes):
         "StaticVectors: the vocabulary has no word vectors. Expected a table with columns. Name a package with "
         "vectors in [initialize.vectors], or leave the layer out."
     )
+    CT210 = "{layer}: `{name}` is {value}. Expected a probability, at least 0 and below 1. Correct it in the config."
 
     # CT3xx: data
     CT300 = "Nothing was written or used. Errors in the data: {n}. Correct them in the sources:\n{problems}"
@@ -336,6 +337,7 @@ class Errors(metaclass=_WithCodes):
         "The model at {path} cannot be used to paraphrase: {reason}. Expected a folder with an encoder-decoder such as "
         "T5 or BART and its tokenizer, as transformers' `save_pretrained` writes it."
     )
+    CT395 = "Corpus {name!r} gives no example, so it cannot be mixed with others. Check its path, or take it out."
 
     # CT5xx: command line
     CT500 = "There is no tokenizer for the language {lang!r}: {reason}"

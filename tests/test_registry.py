@@ -51,6 +51,7 @@ SNAPSHOT = [
     "spacy_augmenters: spacy-ctxtag.ReplaceMentions.v1",
     "spacy_augmenters: spacy-ctxtag.Spaces.v1",
     "spacy_augmenters: spacy-ctxtag.Synonyms.v1",
+    "spacy_batchers: spacy-ctxtag.batch_by_pieces.v1",
     "spacy_callbacks: spacy-ctxtag.Requirements.v1",
     "spacy_cli: ctx",
     "spacy_factories: ctx_cleaner",
@@ -64,11 +65,14 @@ SNAPSHOT = [
     "spacy_readers: spacy-ctxtag.AugmentedCorpus.v1",
     "spacy_readers: spacy-ctxtag.Corpus.v1",
     "spacy_readers: spacy-ctxtag.JoinedCorpora.v1",
+    "spacy_readers: spacy-ctxtag.MixedCorpora.v1",
+    "spacy_readers: spacy-ctxtag.RareLabels.v1",
     "spacy_scorers: spacy-ctxtag.ner_scorer.v1",
     "spacy_scorers: spacy-ctxtag.tagger_scorer.v1",
     "thinc_layers: spacy-ctxtag.CharCNN.v1",
     "thinc_layers: spacy-ctxtag.Orthography.v1",
     "thinc_layers: spacy-ctxtag.StaticVectors.v1",
+    "thinc_optimizers: spacy-ctxtag.Adam.v1",
 ]
 
 ROOT = Path(__file__).parents[1]

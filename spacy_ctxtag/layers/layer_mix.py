@@ -25,10 +25,12 @@ def layer_mix(n_layers: int, dropout: float) -> Model[TokenVectors, TokenVectors
     n_layers (int): L.
     dropout (float): Probability of a layer to be left out of a batch of training, in [0, 1).
     RETURNS (Model[TokenVectors, TokenVectors]): The layer.
-    RAISES (ValueError): CT200; CT015 where L does not divide the width.
+    RAISES (ValueError): CT200, CT210; CT015 where L does not divide the width.
     """
     if n_layers < 1:
         raise ValueError(Errors.CT200.format(layer="LayerMix", name="n_layers", value=n_layers, least=1))
+    if not 0.0 <= dropout < 1.0:
+        raise ValueError(Errors.CT210.format(layer="LayerMix", name="dropout", value=dropout))
     forward, init = partial(_forward, n_layers, dropout), partial(_init, n_layers)
     return Model("layer_mix", forward, init=init, params={"w": None, "gamma": None}, dims={"nO": None})
 

@@ -60,6 +60,9 @@ def spelling(width: int = 4) -> Model[Any, Any]:
     return Orthography(width, rows=[20, 20, 20])
 
 
+RARELY = {"word_dropout": 1e-9, "locked_dropout": 1e-9}  # they run, and nothing is ever dropped
+
+
 class Case(NamedTuple):
     name: str
     build: Callable[[], Model[Any, Any]]  # a fresh layer, List[Doc] to List[Floats2d]
@@ -90,6 +93,8 @@ CASES = [
         5,
     ),
     Case("features-alone", lambda: build_features_v1(chars(5)), 5),
+    Case("dropouts", lambda: build_features_v1(chars(5), chars(3), width=6, dropout=0.0, **RARELY), 6),
+    Case("dropouts-alone", lambda: build_features_v1(chars(5), **RARELY), 5),
 ]
 
 

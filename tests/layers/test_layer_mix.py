@@ -72,3 +72,5 @@ def test_width_that_layers_do_not_divide_is_refused():
         layer_mix(5, 0.0).initialize(X=vectors())
     with pytest.raises(ValueError, match=r"CT200.*n_layers is 0"):
         layer_mix(0, 0.0)
+    with pytest.raises(ValueError, match=r"CT210.*LayerMix: `dropout` is 1.5"):
+        layer_mix(2, 1.5)

@@ -87,3 +87,21 @@ def test_requirements_have_no_upper_bound(before: list[str]) -> None:
     callback: Callable[[Language], Language] = create_requirements_v1()
     assert callback(callback(nlp)) is nlp
     assert nlp.meta["requirements"] == [*before[:1], f"spacy-ctxtag>={__version__}"]
+
+
+@pytest.mark.backbone
+@pytest.mark.parametrize("max_epochs", [0, -1])
+def test_training_with_batches_by_pieces_and_sampling_follows_the_seed(
+    max_epochs: int, config: Config, tiny_backbone: str
+) -> None:
+    config = config.copy()
+    corpus = config["corpora"]["train"]
+    mixed = {"@readers": "spacy-ctxtag.MixedCorpora.v1", "corpora": {"a": corpus, "b": corpus}, "temperature": 2.0}
+    config["corpora"]["train"] = {"@readers": "spacy-ctxtag.RareLabels.v1", "corpus": mixed, "threshold": 0.9}
+    backbone = {"@misc": "spacy-ctxtag.Backbone.v1", "name": tiny_backbone}
+    batcher = {"@batchers": "spacy-ctxtag.batch_by_pieces.v1", "size": 60, "backbone": backbone}
+    optimizer = {"@optimizers": "spacy-ctxtag.Adam.v1", "learn_rate": 0.01, "use_averages": True}
+    settings = {"batcher": batcher, "optimizer": optimizer, "max_epochs": max_epochs}
+    first, second = (run(config, **settings) for _ in range(2))
+    assert weights(first) == weights(second)
+    assert weights(run(config, **settings, seed=1)) != weights(first)
