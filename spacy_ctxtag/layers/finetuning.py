@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Dict
 
 from ..errors import Errors
+from .fast_dropout import when_recomputed
 from .hf_config import heights, n_layers
 from .precision import FLOATS
 
@@ -61,7 +62,9 @@ class Finetuning:
             if not module.supports_gradient_checkpointing:
                 raise ValueError(Errors.CT014.format(kind=module.config.model_type))
             new, old = "activation_checkpointing_enable", "gradient_checkpointing_enable"  # in transformers
-            getattr(module, new if hasattr(module, new) else old)({"use_reentrant": False})
+            getattr(module, new if hasattr(module, new) else old)(
+                {"use_reentrant": False, "context_fn": when_recomputed}
+            )
             with contextlib.suppress(AttributeError):  # a hook that only transformers 5 sets: the way back would go
                 module.disable_input_require_grads()  # through frozen layers, and the module could not be pickled
         self.choose(module, 0)

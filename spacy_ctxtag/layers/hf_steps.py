@@ -7,6 +7,7 @@ from typing import Any, Callable, Dict, Iterator, List, Tuple, cast
 from thinc.api import Optimizer, torch2xp, xp2torch
 from thinc.types import FloatsXd
 
+from .fast_dropout import FastDropout
 from .mixed_precision import MixedPrecision
 
 Run = Callable[[Any], Any]  # takes the module, returns one tensor
@@ -38,7 +39,7 @@ def forward(module: Any, run: Run, is_train: bool, progress: Progress) -> Tuple[
     if not is_train:
         with torch.inference_mode():
             return torch2xp(run(module)), _no_backprop
-    with _training(module), progress.mixed.autocast(module):
+    with _training(module), progress.mixed.autocast(module), FastDropout():
         output = run(module)
     if not output.requires_grad:  # no word piece in the batch, or all weights are frozen
         return torch2xp(output), _no_backprop
