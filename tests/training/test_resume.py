@@ -173,6 +173,16 @@ def test_resumed_run_on_a_frozen_encoder(config: Config, finished: Path, tmp_pat
     assert_same(tmp_path / "run", train_with_spacy(config, tmp_path / "expected"))
 
 
+def test_resumed_run_on_variants_that_differ_in_every_epoch(config: Config, tmp_path: Path) -> None:
+    config = make(config, max_epochs=-1)
+    augmenter = {"@augmenters": "spacy-ctxtag.Casing.v1", "level": 1.0}
+    corpus = config["corpora"]["train"]
+    config["corpora"]["train"] = {"@readers": "spacy-ctxtag.AugmentedCorpus.v1", "seed": 0, "corpus": corpus}
+    config["corpora"]["train"]["augmenter"] = augmenter
+    run_in_parts(config, tmp_path / "run", 3, 6)
+    assert_same(tmp_path / "run", train_with_spacy(config, tmp_path / "expected"))
+
+
 def test_score_of_a_run_is_any_combination(config: Config, tmp_path: Path) -> None:
     config = make(config, score_weights={"ents_f": 1.0, "ents_f_unseen": 3.0, "tag_acc": 0.0}, max_steps=6)
     config["corpora"]["train"]["limit"] = 3
