@@ -25,6 +25,16 @@ hooks: list[Callable[[int], None]] = []
 VARIANTS: dict[str, dict[str, Any]] = {
     "plain": {},
     "averages": {"optimizer": {"@optimizers": "Adam.v1", "learn_rate": 0.02, "use_averages": True, "L2": 0.01}},
+    "our averages": {
+        "optimizer": {
+            "@optimizers": "spacy-ctxtag.Adam.v1",
+            "learn_rate": 0.02,
+            "use_averages": True,
+            "average_decay": 0.8,
+            "average_start": 2,
+            "L2": 0.01,
+        }
+    },
     "radam": {"optimizer": {"@optimizers": "RAdam.v1", "learn_rate": 0.02}},
     "accumulated": {"accumulate_gradient": 2},
     "streamed": {"max_epochs": -1},
@@ -180,6 +190,13 @@ def test_resumed_run_on_variants_that_differ_in_every_epoch(config: Config, tmp_
     config["corpora"]["train"] = {"@readers": "spacy-ctxtag.AugmentedCorpus.v1", "seed": 0, "corpus": corpus}
     config["corpora"]["train"]["augmenter"] = augmenter
     run_in_parts(config, tmp_path / "run", 3, 6)
+    assert_same(tmp_path / "run", train_with_spacy(config, tmp_path / "expected"))
+
+
+def test_resumed_run_with_batches_by_pieces(config: Config, tmp_path: Path) -> None:
+    backbone = config["components"]["ctx_encoder"]["model"]["backbone"]
+    config = make(config, batcher={"@batchers": "spacy-ctxtag.batch_by_pieces.v1", "size": 40, "backbone": backbone})
+    run_in_parts(config, tmp_path / "run", 2, 5)
     assert_same(tmp_path / "run", train_with_spacy(config, tmp_path / "expected"))
 
 
