@@ -1,8 +1,7 @@
 """Coded errors and warnings. A message says what was met, what was expected, and what to do next.
 
 Codes: CT0xx encoder, CT1xx tags and CRF, CT2xx layers, CT3xx data, CT4xx components, CT5xx command line,
-CT7xx evaluation and experiments.
-A code is never reused for another meaning.
+CT6xx training, CT7xx evaluation and experiments. A code is never reused for another meaning.
 """
 
 from typing import Any
@@ -409,6 +408,30 @@ class Errors(metaclass=_WithCodes):
         "result."
     )
 
+    # CT6xx: training
+    CT600 = (
+        "{what} of {name!r} is not a number, or too large for one, in step {step} (epoch {epoch}{rate}). Lower "
+        "`learn_rate` in [training.optimizer] or the encoder's `lr_scale`, give it a warm-up, keep `grad_clip` = 1, "
+        'and with mixed precision try `train_precision = "bf16"`. Resuming meets the same again.'
+    )
+    CT601 = (
+        "The run in {path} is another one, so it cannot be resumed: {differences}. Give the same config, data and "
+        "options, or train into another folder, or leave --resume out to start over."
+    )
+    CT602 = "The checkpoint {path} cannot be used: {reason}. Leave --resume out to start over."
+    CT603 = (
+        "The checkpoint does not fit the pipeline that the config makes: {what} differ. Has code changed? "
+        "Leave --resume out to start over."
+    )
+    CT604 = (
+        "The first {count} batches are not those that the run has learned from, so it cannot go on. Expected a corpus, "
+        "augmenter and batcher that give the same for the same seed: `random` or `numpy.random`, no sets of strings."
+    )
+    CT605 = (
+        "No checkpoint would be exact: {what} cannot be saved. Use an optimizer of Thinc, and models of Thinc or "
+        "PyTorch, or train with `spacy train`."
+    )
+
     # CT7xx: evaluation, experiments
     CT700 = (
         "The runs are not of the same documents: met {a} beside {b} of them, or other annotation in them. Expected as "
@@ -462,3 +485,15 @@ class Warnings(metaclass=_WithCodes):
         "stays as it is. Use more data, or a lower --coverage."
     )
     CW510 = "{n} of {total} texts of {path} are also learned from (--force): the scores are too good."
+    CW600 = (
+        "The gradient of {name!r} is {times:.0f} times as large as usual: {norm:.3g}. Where that comes again, lower "
+        "`learn_rate`, or look for odd texts; with `grad_clip = 1.0` one such step does little harm."
+    )
+    CW601 = (
+        "{what}: one answer for everything in {n} evaluations in a row, while the annotation has others. Train longer, "
+        "give the learning rate a warm-up, lower it, or check that train and dev are annotated alike."
+    )
+    CW602 = (
+        "The run was started with other versions, or on another machine, so its last bits may differ from those of a "
+        "run that was never stopped: {differences}."
+    )

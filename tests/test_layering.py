@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = "spacy_ctxtag"
 RANKS = {
     "errors": 0,
+    "exceptions": 0,
     "types": 0,
     "tags": 1,
     "crf": 2,

@@ -53,6 +53,7 @@ SNAPSHOT = [
     "spacy_augmenters: spacy-ctxtag.Synonyms.v1",
     "spacy_batchers: spacy-ctxtag.batch_by_pieces.v1",
     "spacy_callbacks: spacy-ctxtag.Requirements.v1",
+    "spacy_callbacks: spacy-ctxtag.WatchWeights.v1",
     "spacy_cli: ctx",
     "spacy_factories: ctx_cleaner",
     "spacy_factories: ctx_encoder",

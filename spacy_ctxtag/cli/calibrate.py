@@ -5,7 +5,6 @@ of the documents, measured on the other fifth. What is fitted are settings of th
 """
 
 import math
-import shutil
 from datetime import datetime, timezone
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +15,7 @@ import typer
 
 from .. import __version__
 from ..errors import Errors, Warnings
+from ..training.folders import replace_folder
 from . import _options as opt
 from ._app import app
 from ._printer import count, msg
@@ -313,13 +313,5 @@ def configure(nlp: "Language", name: str, result: "Fit", summary: Dict[str, Any]
 
 
 def save(nlp: "Language", path: Path) -> None:
-    """Write a pipeline under another name first, so that a folder is replaced by a whole one, or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished, old = path.with_name(path.name + ".tmp"), path.with_name(path.name + ".old")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    nlp.to_disk(unfinished)
-    if path.exists():
-        shutil.rmtree(old, ignore_errors=True)
-        path.rename(old)
-    unfinished.rename(path)
-    shutil.rmtree(old, ignore_errors=True)
+    """Write a pipeline so that a folder is replaced by a whole one, or not at all."""
+    replace_folder(path, nlp.to_disk)

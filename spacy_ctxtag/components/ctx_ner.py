@@ -15,6 +15,8 @@ from thinc.api import Model
 
 from ..crf import Chains, Posterior, posterior, span_log_probs
 from ..errors import Errors
+from ..evaluation.mentions import hash_mentions
+from ..exceptions import NotFinite
 from ..tags import Grammar, make_grammar
 from ..training.fingerprint import record_training_texts
 from . import defaults
@@ -116,9 +118,8 @@ class CtxNER(CtxPipe):
         RAISES (ValueError): CT404 for a threshold outside [0, 1], CT100 for an unknown scheme.
         """
         if not 0.0 <= threshold <= 1.0:
-            raise ValueError(
-                Errors.CT404.format(name=name, setting="threshold", value=threshold, expected="a number in [0, 1]")
-            )
+            expected = "a number in [0, 1]"
+            raise ValueError(Errors.CT404.format(name=name, setting="threshold", value=threshold, expected=expected))
         make_grammar((), scheme)
         self.vocab = vocab
         self.model = model
@@ -265,9 +266,8 @@ class CtxNER(CtxPipe):
         if span.doc is not doc:
             raise ValueError(Errors.CT411.format(name=self.name, text=span.text))
         if label is not None and label not in self.labels:
-            raise ValueError(
-                Errors.CT410.format(name=self.name, text=span.text, label=label, labels=", ".join(self.labels))
-            )
+            labels = ", ".join(self.labels)
+            raise ValueError(Errors.CT410.format(name=self.name, text=span.text, label=label, labels=labels))
 
     # Training
 
@@ -284,10 +284,9 @@ class CtxNER(CtxPipe):
         RETURNS (Tuple[float, Chains]): The loss in nats, and its gradient.
         RAISES (ValueError): CT402 when the scores are not numbers, CT407 when an entity is also annotated as wrong.
         """
-        if not all(
-            np.isfinite(each).all() for each in (*scores.emissions, scores.start, scores.transition, scores.end)
-        ):
-            raise ValueError(Errors.CT402.format(name=self.name))
+        arrays = (*scores.emissions, scores.start, scores.transition, scores.end)
+        if not all(np.isfinite(each).all() for each in arrays):
+            raise NotFinite(self.name, "The score", Errors.CT402.format(name=self.name))
         examples = list(examples)
         found = [self._find_chains(eg.predicted, eg) for eg in examples]
         return self.loss(examples, scores, self.grammar, found)
@@ -317,6 +316,7 @@ class CtxNER(CtxPipe):
         self.loss.check_labels(self.labels)
         if nlp is not None:
             record_training_texts(nlp.meta, (eg.reference.text for eg in get_examples()))
+        self.cfg["train_mentions"] = hash_mentions(get_examples())
         self.set_output(len(self.grammar.tags))
         self.model.initialize(X=sample)
 

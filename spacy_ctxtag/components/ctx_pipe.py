@@ -16,6 +16,7 @@ from spacy.training import Example, validate_examples, validate_get_examples
 from thinc.api import Model, Optimizer, set_dropout_rate
 
 from ..errors import Errors
+from ..exceptions import NotFinite
 from ..layers.hf_shim import HFShim, weights_apart
 from ..layers.text_cache import CacheInfo, TextCache
 
@@ -95,7 +96,7 @@ class CtxPipe(TrainablePipe):
         """Learn from a batch of examples; one without any annotation for this component is passed over.
 
         RETURNS (Dict[str, float]): The losses, in nats, summed under the component's name.
-        RAISES (ValueError): CT402 when the loss is not a number.
+        RAISES (NotFinite): CT402 when the loss is not a number.
         """
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
@@ -107,7 +108,7 @@ class CtxPipe(TrainablePipe):
         scores, backprop = self.model.begin_update([eg.predicted for eg in examples])
         loss, d_scores = self.get_loss(examples, scores)
         if not math.isfinite(loss):
-            raise ValueError(Errors.CT402.format(name=self.name))
+            raise NotFinite(self.name, "The loss", Errors.CT402.format(name=self.name))
         backprop(d_scores)
         if sgd:
             self.finish_update(sgd)

@@ -3,11 +3,13 @@
 A sequence is a sentence where the reference has sentences, else a Doc.
 """
 
-from typing import Any, Callable, Dict, Iterable, Iterator, Optional, Sequence, Tuple
+from typing import Any, Callable, Collection, Dict, Iterable, Iterator, Optional, Sequence, Tuple
 
 from spacy.scorer import Scorer, get_ner_prf
 from spacy.tokens import Token
 from spacy.training import Example
+
+from .mentions import score_mentions
 
 Scores = Dict[str, Any]
 
@@ -22,12 +24,16 @@ def make_tagger_scorer_v1() -> Callable[..., Scores]:
     return score_tagger
 
 
-def score_ner(examples: Iterable[Example], **kwargs: Any) -> Scores:
+def score_ner(
+    examples: Iterable[Example], *, train_mentions: Optional[Collection[str]] = None, **kwargs: Any
+) -> Scores:
     """Score entities: exact boundaries and label.
 
+    train_mentions (Optional[Collection[str]]): Hashes of the mentions of the training data, as `ctx_ner` keeps them.
     RETURNS (Scores): As spaCy: ents_p, ents_r, ents_f (micro) and ents_per_type. Besides: ents_macro_p, ents_macro_r,
         ents_macro_f, the mean over labels that occur in the reference, and ents_seq_acc, the share of sequences without
-        a mistake. None where nothing is annotated.
+        a mistake; ents_collapsed, 1 where there are entities and none is found, else 0; and the scores of
+        `score_mentions`. None where nothing is annotated.
     """
     examples = list(examples)
     scores: Scores = get_ner_prf(examples)
@@ -37,6 +43,9 @@ def score_ner(examples: Iterable[Example], **kwargs: Any) -> Scores:
         values = [per_type[label][key] for label in sorted(labels)]
         scores[f"ents_macro_{key}"] = _mean(values)
     scores["ents_seq_acc"] = _mean([exact for eg in examples for exact in _exact_sequences(eg)])
+    n_found = sum(len(eg.predicted.ents) for eg in examples)
+    scores["ents_collapsed"] = float(n_found == 0) if labels else None
+    scores.update(score_mentions(examples, train_mentions))
     return scores
 
 
@@ -63,7 +72,8 @@ def score_tagger(examples: Iterable[Example], *, attrs: Sequence[str] = ("tag", 
     """Score token.tag_ and token.pos_, or one of them.
 
     RETURNS (Scores): tag_acc and pos_acc as in spaCy, and tag_seq_acc and pos_seq_acc, the share of sequences whose
-        annotated tokens are all right. None where nothing is annotated.
+        annotated tokens are all right; tag_collapsed and pos_collapsed, 1 where there are several gold values and all
+        tokens get the same, else 0. None where nothing is annotated.
     """
     examples = list(examples)
     scores: Scores = {}
@@ -72,6 +82,7 @@ def score_tagger(examples: Iterable[Example], *, attrs: Sequence[str] = ("tag", 
         accuracy = Scorer.score_token_attr(examples, attr) if annotated else {f"{attr}_acc": None}
         scores.update(accuracy)
         scores[f"{attr}_seq_acc"] = _mean([exact for eg in annotated for exact in _exact_tags(eg, attr)])
+        scores[f"{attr}_collapsed"] = _is_collapsed(annotated, attr)
     return scores
 
 
@@ -82,6 +93,15 @@ def _exact_tags(example: Example, attr: str) -> Iterator[bool]:
         wanted = {at: value for at, value in gold.items() if start <= at[0] < end}
         if wanted:
             yield all(guess.get(at) == value for at, value in wanted.items())
+
+
+def _is_collapsed(examples: Sequence[Example], attr: str) -> Optional[float]:
+    """RETURNS (Optional[float]): 1 where all tokens get one value, or none, but there are several, else 0."""
+    gold = {value for eg in examples for value in _values(eg.reference, attr).values()}
+    if not gold:
+        return None
+    found = {value for eg in examples for value in _values(eg.predicted, attr).values()}
+    return float(len(found) < 2 <= len(gold))
 
 
 def _mean(values: Sequence[float]) -> Optional[float]:

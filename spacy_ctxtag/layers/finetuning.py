@@ -82,6 +82,11 @@ class Finetuning:
         for name, parameter in module.named_parameters():
             parameter.requires_grad_(height[name] >= lowest)
 
+    def choose_again(self, module: Any, steps: int) -> None:
+        """Let those weights of a new encoder learn that learn after so many steps."""
+        if self.unfreeze_every:
+            self.choose(module, steps - steps % self.unfreeze_every)
+
     def rates(self, module: Any) -> Dict[str, float]:
         """RETURNS (Dict[str, float]): The factor of the learning rate of each parameter, by its name."""
         if self.lr_decay == 1:

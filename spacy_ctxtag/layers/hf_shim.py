@@ -103,6 +103,16 @@ class HFShim(Held):
             self.measured = {}
             self.finetuning.choose(self.module, self._progress.steps)
 
+    def training_state(self) -> Dict[str, Any]:
+        return self._progress.training_state()
+
+    def set_training_state(self, state: Dict[str, Any]) -> None:
+        """Go on from there; the weights have changed."""
+        self._progress.set_training_state(state)
+        self._copies.clear()
+        self.measured = {}
+        self.finetuning.choose_again(self.module, self._progress.steps)
+
     @contextlib.contextmanager
     def use_params(self, params: Dict[Tuple[int, str], FloatsXd]) -> Iterator[None]:
         swapped = swapped_in(self._model, params, self.id) if self.is_loaded else contextlib.nullcontext()

@@ -28,6 +28,13 @@ class Progress:
     steps: int = 0
     has_gradient: bool = False
 
+    def training_state(self) -> Dict[str, Any]:
+        return {"steps": self.steps, "scale": self.mixed.scale, "good_steps": self.mixed.good_steps}
+
+    def set_training_state(self, state: Dict[str, Any]) -> None:
+        self.steps, self.has_gradient = state["steps"], False
+        self.mixed.scale, self.mixed.good_steps = state["scale"], state["good_steps"]
+
 
 def forward(module: Any, run: Run, is_train: bool, progress: Progress) -> Tuple[Any, Callable[[Any], None]]:
     """Run a module that is in evaluation mode, and leave it so.

@@ -28,7 +28,7 @@ class MixedPrecision:
     def __init__(self, precision: str = "fp32") -> None:
         self.precision = precision
         self.scale = FIRST_SCALE if precision == "fp16" else 1.0
-        self._good_steps = 0  # since the scale has changed
+        self.good_steps = 0  # since the scale has changed
 
     def autocast(self, module: Any) -> ContextManager[None]:
         """RETURNS (ContextManager[None]): For the forward pass. RAISES (ValueError): CT017 for fp16 on a CPU."""
@@ -62,13 +62,13 @@ class MixedPrecision:
         if largest.isfinite().all():
             for each in gradients:
                 each.mul_(1.0 / self.scale)
-            self._good_steps += 1
-            if self._good_steps == GROW_AFTER:
-                self.scale, self._good_steps = self.scale * 2.0, 0
+            self.good_steps += 1
+            if self.good_steps == GROW_AFTER:
+                self.scale, self.good_steps = self.scale * 2.0, 0
             return True
         for each in gradients:
             each.zero_()
         if self.scale <= 1.0:
             raise ValueError(Errors.CT018)
-        self.scale, self._good_steps = self.scale / 2.0, 0
+        self.scale, self.good_steps = self.scale / 2.0, 0
         return False

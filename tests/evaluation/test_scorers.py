@@ -65,6 +65,14 @@ def test_ner_scorer_gives_none_without_annotation(examples: list[Example]) -> No
     assert [scores[f"ents_{key}"] for key in ("p", "r", "f", "macro_p", "macro_r", "macro_f", "seq_acc")] == [None] * 7
 
 
+@pytest.mark.parametrize(
+    ("gold", "guess", "collapsed"),
+    [(["B-PER", "O"], ["O", "O"], 1.0), (["B-PER", "O"], ["O", "B-LOC"], 0.0), (["O", "O"], ["O", "O"], None)],
+)
+def test_ner_scorer_tells_no_entity_at_all(gold: list[str], guess: list[str], collapsed: float) -> None:
+    assert score_ner(ner_examples([gold], [guess]))["ents_collapsed"] == collapsed
+
+
 def test_ner_scorer_reference_without_entities_is_right_when_nothing_is_found() -> None:
     assert score_ner(ner_examples([["O", "O"]], [["O", "O"]]))["ents_seq_acc"] == 1.0
 
@@ -105,6 +113,8 @@ def test_tagger_scorer_equals_hand_computed_values() -> None:
         "tag_seq_acc": pytest.approx(2 / 3),
         "pos_acc": None,
         "pos_seq_acc": None,
+        "tag_collapsed": 0.0,
+        "pos_collapsed": None,
     }
 
 
@@ -129,6 +139,21 @@ def test_tagger_scorer_ignores_tokens_without_gold_tag_and_white_space() -> None
     guess = Doc(NLP.vocab, words, tags=["A", "X", "X"])
     scores = score_tagger([Example(guess, gold)])
     assert scores["tag_seq_acc"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("gold", "guess", "collapsed"),
+    [
+        (["A", "B"], ["A", "B"], 0.0),
+        (["A", "B"], ["A", "A"], 1.0),
+        (["A", "B"], ["", ""], 1.0),
+        (["A", "A"], ["A", "A"], 0.0),
+        (["A", ""], ["A", "A"], 0.0),
+    ],
+)
+def test_tagger_scorer_tells_one_tag_for_everything(gold: list[str], guess: list[str], collapsed: float) -> None:
+    scores = score_tagger([Example(make_doc(2, tags=guess), make_doc(2, tags=gold))])
+    assert scores["tag_collapsed"] == collapsed
 
 
 @pytest.mark.parametrize("examples", [[], [Example(make_doc(2), make_doc(2))], [Example(make_doc(0), make_doc(0))]])

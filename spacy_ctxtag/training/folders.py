@@ -1,0 +1,51 @@
+"""Folders and files that are whole at any moment, also when the process is killed: written beside, then renamed."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any, Callable, Optional
+
+
+def replace_folder(path: Path, write: Callable[[Path], Any]) -> None:
+    """Write a folder under another name, and put it in the place of an older one.
+
+    path (Path): The folder.
+    write (Callable[[Path], Any]): Writes it; gets the other name, where there is nothing yet.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished, old = path.with_name(path.name + ".tmp"), path.with_name(path.name + ".old")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    write(unfinished)
+    if path.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        path.rename(old)
+    unfinished.rename(path)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def whole_folder(path: Path) -> Optional[Path]:
+    """RETURNS (Optional[Path]): The folder; the older one where `replace_folder` was killed between its two renames."""
+    return next((each for each in (path, path.with_name(path.name + ".old")) if each.is_dir()), None)
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder, and what `replace_folder` may have left of it."""
+    for each in (path.with_name(path.name + ".tmp"), path.with_name(path.name + ".old"), path):
+        shutil.rmtree(each, ignore_errors=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a JSON file, in one stroke."""
+    unfinished = path.with_name(path.name + ".tmp")
+    with unfinished.open("w", encoding="utf8") as file:
+        json.dump(content, file, indent=2, ensure_ascii=False, default=_number)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)
+
+
+def _number(value: Any) -> Any:
+    """A number of NumPy or CuPy as Python's own."""
+    return value.item()
