@@ -6,9 +6,9 @@ import nothing at their top that spaCy itself does not need: an ImportError here
 
 from spacy.cli._util import app as spacy_app
 
-from . import ablate, calibrate, convert, prune, quantize, smoke, validate
+from . import ablate, calibrate, convert, curves, pretrain, prune, quantize, smoke, validate
 from ._app import app
 
-__all__ = ["ablate", "app", "calibrate", "convert", "prune", "quantize", "smoke", "validate"]
+__all__ = ["ablate", "app", "calibrate", "convert", "curves", "pretrain", "prune", "quantize", "smoke", "validate"]
 
 spacy_app.add_typer(app)
