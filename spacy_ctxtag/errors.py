@@ -438,8 +438,7 @@ class Errors(metaclass=_WithCodes):
     )
     CT561 = "Curves need matplotlib. Install it with `pip install 'spacy-ctxtag[plots]'`."
     CT562 = "The line is no record of an evaluation: {reason}. Expected JSON as spacy-ctxtag.JSONL.v1 writes it."
-    CT563 = "{path} holds no record of an evaluation. Expected what spacy-ctxtag.JSONL.v1 has written."
-    CT564 = "{name} cannot be logged to {path}. Give it a folder or file that can be written. {reason}"
+    CT563 = "The file holds no record of an evaluation. Expected what spacy-ctxtag.JSONL.v1 has written."
 
     # CT7xx: evaluation, experiments
     CT700 = (
