@@ -8,7 +8,6 @@ Losses are summed since the evaluation before. What is not a number is null.
 
 import json
 import math
-import os
 from pathlib import Path
 from typing import Any, Dict, List, Mapping
 
@@ -44,13 +43,14 @@ def _plain(value: Any) -> Any:
 
 
 def append_record(path: Path, record: Record) -> None:
-    """Append a line in one go. A line that was cut off, when a run was killed, is ended first."""
+    """Append a line in one go. A line that was cut off, when a run was killed, is removed first."""
     path.parent.mkdir(parents=True, exist_ok=True)
     line = json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n"
     with path.open("ab+") as file_:
-        if file_.tell():
-            file_.seek(-1, os.SEEK_END)
-            line = line if file_.read(1) == b"\n" else "\n" + line
+        file_.seek(0)
+        before = file_.read()
+        if not before.endswith(b"\n"):
+            file_.truncate(before.rfind(b"\n") + 1)
         file_.write(line.encode("utf8"))
 
 
