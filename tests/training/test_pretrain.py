@@ -16,7 +16,10 @@ import torch
 from backbones import LINES, make_backbone
 from pipelines import encoder, head, make_examples, train
 from safetensors.torch import load_file
+from spacy.training.initialize import init_nlp
+from spacy.util import load_config
 
+from spacy_ctxtag.deploy.measure import encoders_of
 from spacy_ctxtag.layers.backbone import Backbone
 from spacy_ctxtag.layers.hf_mlm import load_masked_lm
 from spacy_ctxtag.layers.hf_weights import load_module
@@ -25,6 +28,7 @@ from spacy_ctxtag.training.pretrain import Pretraining, Settings, pretrain, warm
 
 pytestmark = pytest.mark.backbone
 
+ROOT = Path(__file__).parents[2]
 KINDS = ["bert", "roberta"]
 QUICK: dict[str, Any] = {"steps": 8, "head_steps": 4, "batch_pieces": 128, "window": 40, "save_every": 3}
 FIELDS = Settings.__dataclass_fields__
@@ -208,6 +212,10 @@ KILL = """
 import os, signal, sys
 from pathlib import Path
 import torch
+from spacy.training.initialize import init_nlp
+from spacy.util import load_config
+
+from spacy_ctxtag.deploy.measure import encoders_of
 from spacy_ctxtag.layers.backbone import Backbone
 from spacy_ctxtag.training.pretrain import Settings, pretrain
 
@@ -347,3 +355,15 @@ def test_pretrain_reads_no_more_than_the_encoder_takes(tmp_path: Path, raw: Path
     path = make_backbone("bert", tmp_path / "bert", max_position_embeddings=20)
     training = Pretraining(load_masked_lm(Path(path)), [raw], ["held out"], Settings(steps=1))
     assert training.stream.capacity == 18
+
+
+def test_pretrain_result_is_taken_by_the_config_that_ships(
+    raw: Path, corpus: Path, tiny_backbone: str, tmp_path: Path
+) -> None:
+    run(raw, tmp_path / "out", tiny_backbone)
+    place = "components.ctx_ner.model.tok2vec.encoder.backbone"
+    named = {f"{place}.@misc": "spacy-ctxtag.Backbone.v1", f"{place}.name": str(tmp_path / "out")}
+    paths = {"paths.train": str(corpus), "paths.dev": str(corpus)}
+    nlp = init_nlp(load_config(ROOT / "configs" / "ner.cfg", overrides={**named, **paths}))
+    found = encoders_of(nlp.get_pipe("ctx_ner"))[0].module.state_dict()
+    assert all(torch.equal(values, found[name]) for name, values in load_module(tmp_path / "out").state_dict().items())
