@@ -2,10 +2,10 @@
 
     .venv/bin/python benchmarks/pretrain.py --data DIR [--corpus wnut17]
 
-MiniLM-L6 learns the training texts of a corpus, without their labels; neither dev nor test is among them. It has no head
-for masked words, so a head is learned first, with the encoder as it is. Then a `ctx_ner` is trained on the encoder as it
-was, and on what came out, with the harness of `accuracy.py`. All of it lies in `work/`, so that what was cut off goes
-on where it stopped. The result is `results/pretrain.json`.
+MiniLM-L6 learns the training texts of a corpus, without their labels; neither dev nor test is among them. It has no
+head for masked words, so a head is learned first, with the encoder as it is. Then a `ctx_ner` is trained on the encoder
+as it was, and on what came out, with the harness of `accuracy.py`. All of it lies in `work/`, so that what was cut off
+goes on where it stopped. The result is `results/pretrain.json`.
 """
 
 import argparse
@@ -52,7 +52,10 @@ def make_backbone(options: argparse.Namespace, folder: Path) -> tuple[Path, dict
     """Pretrain, if that is not done yet. RETURNS: the folder, and the report of the run."""
     corpus = options.data / options.corpus
     settings = Settings(
-        steps=options.steps, head_steps=options.head_steps, learn_rate=options.pretrain_lr, save_every=options.save_every
+        steps=options.steps,
+        head_steps=options.head_steps,
+        learn_rate=options.pretrain_lr,
+        save_every=options.save_every,
     )
     about = f"{asdict(settings)} {options.limit} {digest(corpus / 'train.tsv', corpus / 'dev.tsv', *CODE)}"
     place = folder / f"{options.corpus}-{hashlib.sha256(about.encode()).hexdigest()[:12]}"

@@ -409,10 +409,12 @@ class Errors(metaclass=_WithCodes):
         "result."
     )
     CT550 = (
-        "Transformers has no head that predicts masked words for a {kind!r} encoder. Expected one such as BERT, RoBERTa, "
-        "DistilBERT, ELECTRA, DeBERTa or ModernBERT."
+        "Transformers has no head that predicts masked words for a {kind!r} encoder. Expected one such as BERT, "
+        "RoBERTa, DistilBERT, ELECTRA, DeBERTa or ModernBERT."
     )
-    CT551 = "The tokenizer of {path} has no mask piece. Expected that of an encoder that is trained with one, e.g. BERT."
+    CT551 = (
+        "The tokenizer of {path} has no mask piece. Expected that of an encoder that is trained with one, e.g. BERT."
+    )
     CT552 = "The file cannot be read as raw text by its name. Expected one that ends in {suffixes}."
     CT553 = "{met!r} has no 'text'. Expected an object with a string 'text' in each line."
     CT554 = (
@@ -425,12 +427,12 @@ class Errors(metaclass=_WithCodes):
         "folder for the result."
     )
     CT557 = (
-        "The run that was cut off was asked for something else: {other}. Give the same files and settings to go on with "
-        "it, or begin anew with --force."
+        "The run that was cut off was asked for something else: {other}. Give the same files and settings to go on "
+        "with it, or begin anew with --force."
     )
     CT558 = (
-        "The loss is not a number, or too large, at step {step}. Lower --learn-rate or --head-learn-rate, or try another "
-        "--train-precision."
+        "The loss is not a number, or too large, at step {step}. Lower --learn-rate or --head-learn-rate, or try "
+        "another --train-precision."
     )
     CT560 = (
         "spacy-ctxtag.MLflow.v1 needs mlflow. Install it with `pip install 'spacy-ctxtag[mlflow]'`, or take the logger "

@@ -43,7 +43,7 @@ def curves_cli(
 
 
 def draw(records: List["Record"]) -> Any:
-    """RETURNS (matplotlib.figure.Figure): A panel of losses, one of scores, and one for the labels of each component."""
+    """RETURNS (matplotlib.figure.Figure): Panels: losses, scores, and the labels of each component."""
     from matplotlib.figure import Figure
 
     losses = series([each["losses"] for each in records])
@@ -81,8 +81,8 @@ def _panel(axes: Any, title: str, steps: List[int], lines: Dict[str, List[Any]])
     from matplotlib import colormaps
 
     names = sorted(lines, key=lambda name: lines[name][-1] or 0.0)[:MOST_LABELS] if len(lines) > MOST_LABELS else lines
-    colors = colormaps["tab10" if len(names) <= 10 else "tab20"].colors
-    for color, name in zip(colors, names, strict=False):
+    palette: Any = colormaps["tab10" if len(names) <= 10 else "tab20"]
+    for color, name in zip(palette.colors, names, strict=False):
         values = [float("nan") if value is None else value for value in lines[name]]
         axes.plot(steps, values, color=color, linewidth=2.5 if name == "score" else 1.2, marker=".", label=name)
     left_out = f" (the lowest {len(names)} of {len(lines)})" if len(names) < len(lines) else ""

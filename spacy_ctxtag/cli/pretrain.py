@@ -19,7 +19,7 @@ PACKAGED = "minilm"
 def pretrain_cli(
     inputs: Annotated[
         List[Path],
-        typer.Argument(help="Raw texts: .jsonl with \"text\", or .txt with one a line, or .gz of these; or folders"),
+        typer.Argument(help='Raw texts: .jsonl with "text", or .txt with one a line, or .gz of these; or folders'),
     ],
     output: Annotated[Path, typer.Argument(help="Folder of the new backbone", show_default=False)],
     steps: Annotated[int, typer.Option("--steps", help="Steps in which all weights learn")],
@@ -43,9 +43,7 @@ def pretrain_cli(
     accumulate: Annotated[int, typer.Option("--accumulate", help="Batches of a step")] = 1,
     window: Annotated[int, typer.Option("--window", help="Word pieces that the encoder reads at once")] = 256,
     mask_share: Annotated[float, typer.Option("--mask-share", help="Share of the words to be predicted")] = 0.15,
-    train_precision: Annotated[
-        str, typer.Option("--train-precision", help="fp32, bf16, or on a GPU fp16")
-    ] = "fp32",
+    train_precision: Annotated[str, typer.Option("--train-precision", help="fp32, bf16, or on a GPU fp16")] = "fp32",
     dev: Annotated[
         Optional[Path], typer.Option("--dev", help="Raw texts to measure with, instead of some of the others")
     ] = None,
@@ -55,7 +53,9 @@ def pretrain_cli(
         int, typer.Option("--save-every", help="Steps between checkpoints, each with a perplexity")
     ] = 500,
     seed: Annotated[int, typer.Option("--seed", help="Of order, masks, dropout and a new head")] = 0,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was cut off, if there is one")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a run that was cut off, if there is one")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace OUTPUT, or a run that was cut off")] = False,
     gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU, or -1 for the CPU")] = -1,
 ) -> None:

@@ -60,7 +60,9 @@ def create_mlflow_logger_v1(
         def finalize() -> None:
             if run is not None:
                 error = sys.exc_info()[0]
-                run.end("FINISHED" if error is None else "KILLED" if error is KeyboardInterrupt else "FAILED", log_model)
+                run.end(
+                    "FINISHED" if error is None else "KILLED" if error is KeyboardInterrupt else "FAILED", log_model
+                )
 
         return log_step, finalize
 

@@ -148,7 +148,9 @@ def pretrain(
 def _check_plan(plan: Plan, asked: Plan) -> None:
     """RAISES (ValueError): CT557 when a run that goes on is asked to do something else than at first."""
     before, now = ({**each["settings"], **{k: each[k] for k in ("backbone", "files", "dev")}} for each in (plan, asked))
-    other = [f"{name} was {before.get(name)!r}, is {value!r}" for name, value in now.items() if before.get(name) != value]
+    other = [
+        f"{name} was {before.get(name)!r}, is {value!r}" for name, value in now.items() if before.get(name) != value
+    ]
     if other:
         raise ValueError(Errors.CT557.format(other="; ".join(other)))
 
@@ -332,8 +334,8 @@ class Pretraining:
 
 
 def warmup_linear(at: int, of: int, warmup: float) -> float:
-    """RETURNS (float): The share of the highest learning rate in step `at` of `of`, from 0: up, and down to 0 behind the
-    last one."""
+    """RETURNS (float): The share of the highest learning rate in step `at` of `of`, from 0: up, and down to 0 behind
+    the last one."""
     rising = warmup * of
     return min((at + 1) / max(rising, 1.0), (of - at) / max(of - rising, 1.0), 1.0)
 

@@ -13,7 +13,7 @@ import numpy as np
 from ..data.records import DataError, Problem
 from ..errors import Errors
 from .pretrain_rows import Row, pack, rows_of
-from .pretrain_texts import Place, number_of, read_texts
+from .pretrain_texts import BEGIN, Place, number_of, read_texts
 
 BATCHES = 64  # of a pool, about
 CHUNK = 64  # texts that are tokenized at once,
@@ -28,6 +28,9 @@ class Position(NamedTuple):
     offset: int = 0
     line: int = 0
     done: int = 0
+
+
+START = Position()
 
 
 class Stream:
@@ -54,12 +57,12 @@ class Stream:
         while True:
             rows, after = self._pool(place)
             planned = pack(rows, self.budget, np.random.default_rng([self.seed, epoch, place.file, place.offset]))
-            if not planned and place == Place():
+            if not planned and place == BEGIN:
                 raise ValueError(Errors.CT554.format(total=0, held_out=len(self.held)))
             for number, batch in enumerate(planned[done:], done + 1):
                 yield batch, Position(epoch, *place, number)
             done = 0
-            epoch, place = (epoch, after) if after is not None else (epoch + 1, Place())
+            epoch, place = (epoch, after) if after is not None else (epoch + 1, BEGIN)
 
     def _pool(self, place: Place) -> Tuple[List[Row], Optional[Place]]:
         """RETURNS (Tuple): The rows of a pool, and where the next one begins; None at the end of the texts."""

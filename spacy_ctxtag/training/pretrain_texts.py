@@ -10,7 +10,7 @@ import heapq
 import json
 import zlib
 from pathlib import Path
-from typing import IO, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, cast
+from typing import IO, Dict, Generator, Iterable, List, NamedTuple, Optional, Sequence, Tuple, cast
 
 from ..data.records import DataError, Problem
 from ..errors import Errors
@@ -27,6 +27,9 @@ class Place(NamedTuple):
     file: int = 0
     offset: int = 0
     line: int = 0
+
+
+BEGIN = Place()
 
 
 def raw_files(inputs: Iterable[Path]) -> List[Path]:
@@ -63,8 +66,8 @@ def _is_hidden(path: Path, folder: Path) -> bool:
 
 
 def read_texts(
-    files: Sequence[Path], problems: List[Problem], start: Place = Place()
-) -> Iterator[Tuple[str, Place]]:
+    files: Sequence[Path], problems: List[Problem], start: Place = BEGIN
+) -> Generator[Tuple[str, Place], None, None]:
     """Read texts, one at a time. Lines without anything but white space, and such texts, are left out.
 
     files (Sequence[Path]): The files, in order.

@@ -55,7 +55,7 @@ def append_record(path: Path, record: Record) -> None:
 
 
 def read_records(path: Path) -> List[Record]:
-    """Read what was appended. A run that goes on from a checkpoint repeats some steps: what it said of them last counts.
+    """Read what was appended. A run that goes on from a checkpoint repeats some steps: what it said last counts.
 
     RETURNS (List[Record]): By step, each once.
     RAISES (DataError): CT301, CT562 with the line, CT563 for a file without any. The last line may be cut off.

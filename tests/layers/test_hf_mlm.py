@@ -133,5 +133,5 @@ def test_architecture_without_a_head_is_an_error(tmp_path: Path) -> None:
 
     folder = Path(make_backbone("roberta", tmp_path / "roberta"))
     GPT2Model(GPT2Config(n_embd=16, n_layer=1, n_head=2, vocab_size=400)).save_pretrained(folder)
-    with pytest.raises(ValueError, match="CT550.*gpt2"):
+    with pytest.raises(ValueError, match=r"CT550.*gpt2"):
         load_masked_lm(folder)

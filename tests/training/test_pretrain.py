@@ -171,7 +171,7 @@ def test_pretrain_loss_that_is_no_number_is_an_error(
     raw: Path, tiny_backbone: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "predict_masked", spoiled(module.predict_masked))
-    with pytest.raises(ValueError, match="CT558.*step 1"):
+    with pytest.raises(ValueError, match=r"CT558.*step 1"):
         run(raw, tmp_path / "out", tiny_backbone)
     assert not (tmp_path / "out").exists()
 
@@ -275,10 +275,10 @@ def test_pretrain_goes_on_with_the_same_files_and_settings_only(
 ) -> None:
     copy = Path(shutil.copy(raw, tmp_path / "raw.jsonl"))
     cut_off(copy, tmp_path / "out", tiny_backbone, monkeypatch)
-    with pytest.raises(ValueError, match="CT557.*seed was 0, is 3"):
+    with pytest.raises(ValueError, match=r"CT557.*seed was 0, is 3"):
         run(copy, tmp_path / "out", tiny_backbone, resume=True, seed=3)
     copy.write_text(copy.read_text(encoding="utf8") + '{"text": "more"}\n', encoding="utf8")
-    with pytest.raises(ValueError, match="CT557.*files was"):
+    with pytest.raises(ValueError, match=r"CT557.*files was"):
         run(copy, tmp_path / "out", tiny_backbone, resume=True)
 
 
@@ -293,7 +293,7 @@ def test_pretrain_resume_of_nothing_begins_and_of_a_result_does_nothing(
 
 def test_pretrain_replaces_its_own_result_by_force_only(raw: Path, tiny_backbone: str, tmp_path: Path) -> None:
     run(raw, tmp_path / "out", tiny_backbone)
-    with pytest.raises(ValueError, match="CT555.*--force"):
+    with pytest.raises(ValueError, match=r"CT555.*--force"):
         run(raw, tmp_path / "out", tiny_backbone, seed=1)
     run(raw, tmp_path / "out", tiny_backbone, seed=1, force=True)
     assert json.loads((tmp_path / "out" / "pretrain.json").read_text(encoding="utf8"))["settings"]["seed"] == 1

@@ -25,7 +25,7 @@ from spacy_ctxtag.training.pretrain_rows import (
 
 pytestmark = pytest.mark.backbone
 
-TEXT = "Ada  Lovelace wrote, Babbage answered\nbeautifully."
+TEXT = "Ada  Lovelace wrote, Babbage answered\nkindly."
 VOCABULARY = Vocabulary(np.array([101]), np.array([102, 103]), 0, 99, np.arange(1, 60))
 
 
@@ -47,7 +47,7 @@ def pieces_of_words(tokenizer: Any, text: str) -> list[str]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_words_of_a_tokenizer_are_whole(tiny_backbones: dict[str, str], kind: str) -> None:
     found = pieces_of_words(load_tokenizer(Path(tiny_backbones[kind])), TEXT)
-    assert {"Ada", "Lovelace", "wrote", "Babbage", "answered", "beautifully"} <= {word.strip(",.") for word in found}
+    assert {"Ada", "Lovelace", "wrote", "Babbage", "answered", "kindly"} <= {word.strip(",.") for word in found}
     assert not any(" " in word or "\n" in word for word in found)
 
 

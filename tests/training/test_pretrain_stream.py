@@ -10,7 +10,7 @@ import pytest
 from spacy_ctxtag.data.records import DataError
 from spacy_ctxtag.layers.hf_weights import load_tokenizer
 from spacy_ctxtag.training import pretrain_stream
-from spacy_ctxtag.training.pretrain_stream import Position, Stream
+from spacy_ctxtag.training.pretrain_stream import START, Position, Stream
 from spacy_ctxtag.training.pretrain_texts import number_of
 
 TEXTS = [f"ships passed Hamburg in {i}" for i in range(60)]
@@ -41,7 +41,7 @@ def make_stream(files: list[Path], tokenizer: Any, *, seed: int = 0, held: froze
     return Stream(files, set(held), tokenizer, capacity=40, budget=64, seed=seed)
 
 
-def take(stream: Stream, n: int, position: Position = Position()) -> Batches:
+def take(stream: Stream, n: int, position: Position = START) -> Batches:
     return [([row.ids.tolist() for row in rows], after) for rows, after in islice(stream.batches(position), n)]
 
 
@@ -88,9 +88,7 @@ def test_held_out_texts_do_not_come(files: list[Path], tokenizer: Any) -> None:
     assert sorted(flat(epoch(make_stream(files, tokenizer, held=held), 0))) == wanted
 
 
-def test_texts_are_read_as_they_are_needed(
-    files: list[Path], tokenizer: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_texts_are_read_as_they_are_needed(files: list[Path], tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     read = []
 
     def counted(*args: Any) -> Iterator[Any]:

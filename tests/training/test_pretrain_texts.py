@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from spacy_ctxtag.data.records import DataError, Problem
-from spacy_ctxtag.training.pretrain_texts import Place, raw_files, read_texts, survey
+from spacy_ctxtag.training.pretrain_texts import BEGIN, Place, raw_files, read_texts, survey
 
 
 def write(path: Path, *lines: str) -> Path:
@@ -19,7 +19,7 @@ def write(path: Path, *lines: str) -> Path:
     return path
 
 
-def texts(*paths: Path, start: Place = Place()) -> list[str]:
+def texts(*paths: Path, start: Place = BEGIN) -> list[str]:
     problems: list[Problem] = []
     found = [text for text, _ in read_texts(paths, problems, start)]
     assert problems == []
@@ -35,7 +35,10 @@ def problems_of(*paths: Path) -> list[str]:
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.txt", "a.jsonl.gz", "a.txt.gz", "A.TXT"])
 def test_texts_of_every_format_are_read(tmp_path: Path, name: str) -> None:
-    assert texts(write(tmp_path / name, "One Münze.", "", "  ", "Two\u2028 lines.")) == ["One Münze.", "Two\u2028 lines."]
+    assert texts(write(tmp_path / name, "One Münze.", "", "  ", "Two\u2028 lines.")) == [
+        "One Münze.",
+        "Two\u2028 lines.",
+    ]
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.txt", "a.txt.gz"])
