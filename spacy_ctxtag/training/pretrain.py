@@ -245,7 +245,7 @@ class Pretraining:
                 scores = self._scores(part)
             each = cross_entropy(scores.float(), self._tensor(part.targets), reduction="sum") / total
             self.mixed.scaled(each).backward()
-            loss += float(each)
+            loss += float(each.detach())
         if not math.isfinite(loss):
             raise ValueError(Errors.CT558.format(step=step + 1))
         if self.mixed.unscale(self.module):

@@ -70,7 +70,7 @@ def test_long_runs_without_spaces_are_no_words(tiny_backbone: str) -> None:
 @pytest.mark.parametrize("kind", ["bert", "roberta", "xlm-roberta"])
 def test_rows_hold_all_pieces_of_the_texts(tiny_backbones: dict[str, str], kind: str) -> None:
     tokenizer = load_tokenizer(Path(tiny_backbones[kind]))
-    rows = rows_of(["", *LINES, " "], tokenizer, 7)
+    rows = rows_of(["", *LINES], tokenizer, 7)
     encodings = tokenizer.backend_tokenizer.encode_batch(LINES, add_special_tokens=False)
     assert_array_equal(np.concatenate([row.ids for row in rows]), np.concatenate([each.ids for each in encodings]))
     assert max(len(row.ids) for row in rows) == 7
