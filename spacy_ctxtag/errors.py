@@ -407,6 +407,39 @@ class Errors(metaclass=_WithCodes):
         "The encoder of {name!r} is in 8-bit integers. Prune the pipeline that it was made from, and quantize the "
         "result."
     )
+    CT550 = (
+        "Transformers has no head that predicts masked words for a {kind!r} encoder. Expected one such as BERT, "
+        "RoBERTa, DistilBERT, ELECTRA, DeBERTa or ModernBERT."
+    )
+    CT551 = (
+        "The tokenizer of {path} has no mask piece. Expected that of an encoder that is trained with one, e.g. BERT."
+    )
+    CT552 = "The file cannot be read as raw text by its name. Expected one that ends in {suffixes}."
+    CT553 = "{met!r} has no 'text'. Expected an object with a string 'text' in each line."
+    CT554 = (
+        "There is nothing to learn from, or nothing to measure with: {total} texts, {held_out} held out. Expected at "
+        "least one of each. Give more texts, or other ones to measure with: --dev."
+    )
+    CT555 = "{path} {problem}. Expected a new or empty folder, or a result of pretraining to replace. {remedy}"
+    CT556 = (
+        "{path} holds a run that was cut off. Go on with it with --resume, throw it away with --force, or name another "
+        "folder for the result."
+    )
+    CT557 = (
+        "The run that was cut off was asked for something else: {other}. Give the same files and settings to go on "
+        "with it, or begin anew with --force."
+    )
+    CT558 = (
+        "The loss is not a number, or too large, at step {step}. Lower --learn-rate or --head-learn-rate, or try "
+        "another --train-precision."
+    )
+    CT560 = (
+        "spacy-ctxtag.MLflow.v1 needs mlflow. Install it with `pip install 'spacy-ctxtag[mlflow]'`, or take the logger "
+        "out of [training.logger]."
+    )
+    CT561 = "Curves need matplotlib. Install it with `pip install 'spacy-ctxtag[plots]'`."
+    CT562 = "The line is no record of an evaluation: {reason}. Expected JSON as spacy-ctxtag.JSONL.v1 writes it."
+    CT563 = "The file holds no record of an evaluation. Expected what spacy-ctxtag.JSONL.v1 has written."
 
     # CT6xx: training
     CT600 = (

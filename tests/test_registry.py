@@ -59,6 +59,8 @@ SNAPSHOT = [
     "spacy_factories: ctx_encoder",
     "spacy_factories: ctx_ner",
     "spacy_factories: ctx_tagger",
+    "spacy_loggers: spacy-ctxtag.JSONL.v1",
+    "spacy_loggers: spacy-ctxtag.MLflow.v1",
     "spacy_misc: spacy-ctxtag.Backbone.v1",
     "spacy_misc: spacy-ctxtag.MiniLM.v1",
     "spacy_misc: spacy-ctxtag.ParaphraseFile.v1",

@@ -6,9 +6,21 @@ import nothing at their top that spaCy itself does not need: an ImportError here
 
 from spacy.cli._util import app as spacy_app
 
-from . import ablate, calibrate, convert, prune, quantize, smoke, train, validate
+from . import ablate, calibrate, convert, curves, pretrain, prune, quantize, smoke, train, validate
 from ._app import app
 
-__all__ = ["ablate", "app", "calibrate", "convert", "prune", "quantize", "smoke", "train", "validate"]
+__all__ = [
+    "ablate",
+    "app",
+    "calibrate",
+    "convert",
+    "curves",
+    "pretrain",
+    "prune",
+    "quantize",
+    "smoke",
+    "train",
+    "validate",
+]
 
 spacy_app.add_typer(app)

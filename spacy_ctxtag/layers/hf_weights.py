@@ -15,6 +15,17 @@ from .pieces import only_text
 ONLY_FILES: Dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 
 
+def read_config(path: Path) -> Any:
+    """RETURNS (Any): The config of an encoder. RAISES (ValueError): CT007 for an encoder-decoder, CT010."""
+    from transformers import AutoConfig
+
+    with readable(path):
+        config = AutoConfig.from_pretrained(path, **ONLY_FILES)
+    if getattr(config, "is_encoder_decoder", False):
+        raise ValueError(Errors.CT007.format(path=path, kind=config.model_type))
+    return config
+
+
 def load_module(path: Path) -> Any:
     """Load an encoder, ready for prediction: in 32-bit floats, or in 8-bit integers if the folder holds those. Weights
     of heads that are not built are left over.
@@ -23,15 +34,12 @@ def load_module(path: Path) -> Any:
     RAISES (ValueError): CT005 when weights are missing or do not fit, CT007 for an encoder-decoder, CT010 for a folder
         that cannot be read.
     """
-    from transformers import AutoConfig, AutoModel
+    from transformers import AutoModel
 
-    with _readable(path):
-        config = AutoConfig.from_pretrained(path, **ONLY_FILES)
-    if getattr(config, "is_encoder_decoder", False):
-        raise ValueError(Errors.CT007.format(path=path, kind=config.model_type))
+    config = read_config(path)
     # Weights of another shape raise below, with the missing ones.
     options = {**ONLY_FILES, "config": config, "output_loading_info": True, "ignore_mismatched_sizes": True}
-    with _readable(path), _quiet(), _same_random_numbers():
+    with readable(path), quiet(), same_random_numbers():
         if getattr(config, "quantization_config", None) == QUANTIZED:
             del config.quantization_config
             return with_tensors(_with_pooler_off(AutoModel.from_config, config), read_tensors(path))
@@ -54,7 +62,7 @@ def load_tokenizer(path: Path) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        with _quiet():
+        with quiet():
             tokenizer = AutoTokenizer.from_pretrained(path, use_fast=True, **ONLY_FILES)
     except Exception as error:  # a tokenizer's own libraries raise what they like
         raise ValueError(Errors.CT006.format(path=path, reason=error)) from error
@@ -65,7 +73,7 @@ def load_tokenizer(path: Path) -> Any:
 
 def save_folder(module: Any, tokenizer: Any, path: Path) -> None:
     """Write an encoder and its tokenizer to a folder that does not exist yet."""
-    with _quiet():
+    with quiet():
         if is_int8(module):
             write_tensors(module, path)
         else:
@@ -74,7 +82,7 @@ def save_folder(module: Any, tokenizer: Any, path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def readable(path: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # safetensors, JSON and torch raise what they like
@@ -82,7 +90,7 @@ def _readable(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Silence logs about heads that we do not build (missing weights raise anyway), and progress bars."""
     from transformers.utils import logging
 
@@ -98,7 +106,7 @@ def _quiet() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _same_random_numbers() -> Iterator[None]:
+def same_random_numbers() -> Iterator[None]:
     import torch
 
     state = torch.get_rng_state()

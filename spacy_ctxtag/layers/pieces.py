@@ -92,14 +92,14 @@ def tokenize(docs: Sequence[Doc], tokenizer: Any, *, capacity: int, overlap: int
         first_piece += len(offsets)
         first_token += len(doc)
     return Pieces(
-        _without_specials(_join(ids), read_specials(tokenizer)),
+        without_specials(_join(ids), read_specials(tokenizer)),
         Alignment(_join([pair.piece for pair in pairs]), _join([pair.token for pair in pairs])),
         Windows(*(_join([window[i] for window in windows]) for i in range(4))),
         first_token,
     )
 
 
-def _without_specials(ids: Ints, specials: Specials) -> Ints:
+def without_specials(ids: Ints, specials: Specials) -> Ints:
     """Replace special pieces by the unknown one: a Unigram vocabulary holds "</s>" as a piece like any other."""
     unknown = specials.unknown
     return ids if unknown is None else np.where(np.isin(ids, specials.every), unknown, ids)
