@@ -150,6 +150,15 @@ class Errors(metaclass=_WithCodes):
         "{name!r}: the span {text!r} cannot be an entity: it begins or ends with white space, or crosses a sentence "
         "(`within_sentences`). Give other borders."
     )
+    CT420 = (
+        "{name!r}: spans in doc.spans[{key!r}] overlap, characters {one} and {other}, in the document {doc!r}. One "
+        "component learns spans that do not overlap: put the others under another key, or give each component its own "
+        "labels in [initialize.components.{name}.labels]."
+    )
+    CT421 = (
+        "{name!r} and {other!r} both write to doc.spans[{key!r}], so that one would replace what the other has found. "
+        "Give each its own `spans_key`."
+    )
 
     # CT1xx: tags and CRF
     CT100 = "Unknown tag scheme {scheme!r}. Expected {expected}."
@@ -226,6 +235,10 @@ class Errors(metaclass=_WithCodes):
     CT207 = (
         "StaticVectors: the vocabulary has no word vectors. Expected a table with columns. Name a package with "
         "vectors in [initialize.vectors], or leave the layer out."
+    )
+    CT208 = (
+        "BiLSTM: width is {width}. Expected an even number, one half for each direction. Change it in the config block "
+        "of the layer."
     )
     CT210 = "{layer}: `{name}` is {value}. Expected a probability, at least 0 and below 1. Correct it in the config."
 
@@ -368,8 +381,8 @@ class Errors(metaclass=_WithCodes):
     CT513 = "The model {path} could not be loaded. Expected the folder of a pipeline, or an installed package. {reason}"
     CT514 = "Met {met}. Expected as many probabilities in [0, 1] as outcomes, which are 0 or 1, in one dimension."
     CT515 = (
-        "There is nothing to prune. Expected a ctx_ner or ctx_tagger with an encoder of its own, or on a ctx_encoder; "
-        "the pipeline has: {names}."
+        "There is nothing to prune. Expected a ctx_ner, ctx_chunker or ctx_tagger with an encoder of its own, or on a "
+        "ctx_encoder; the pipeline has: {names}."
     )
     CT516 = (
         "{names} cannot be taught by the unpruned pipeline, and would no longer fit the pruned encoder that it listens "
