@@ -359,7 +359,7 @@ class Errors(metaclass=_WithCodes):
     CT503 = "{folder} is not empty and no virtual environment. Name another folder, or a new one."
     CT504 = "The model could not be loaded and used with the network off:\n{reason}"
     CT505 = "The network was used: {attempt}. Save the model with all it needs, then package it again."
-    CT506 = "The model found no entity and no tag in {n} texts. Was it trained? Other texts: --texts FILE."
+    CT506 = "The model found no entity, span or tag in {n} texts. Was it trained? Other texts: --texts FILE."
     CT507 = (
         "{n} of {total} texts of {path} were used to train the model, so its probabilities there say nothing about new "
         "texts. Expected held-out data. Take these texts out, or calibrate on them all the same with --force."

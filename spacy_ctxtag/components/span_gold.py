@@ -1,6 +1,7 @@
 """Where a span head finds its gold: `doc.ents`, or a group in `doc.spans`; moved to the tokens of the predicted Doc."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import List, NamedTuple, Optional, Sequence, Set, Union
 
 import numpy as np
@@ -79,7 +80,7 @@ class GroupGold:
         RAISES (ValueError): CT420 where two of them overlap.
         """
         spans = sorted((span for span in doc.spans.get(self.key, ()) if span.label_ in labels), key=lambda s: s.start)
-        for one, other in zip(spans, spans[1:], strict=False):
+        for one, other in pairwise(spans):
             if other.start < one.end:
                 raise ValueError(
                     Errors.CT420.format(
