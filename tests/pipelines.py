@@ -41,8 +41,10 @@ SETTINGS = {  # none of them the default
 
 
 def make_reference(nlp: Language, line: str) -> Doc:
-    """Read a line of `word/tag:label`; neighbours of one label are one entity, those of one tag in CHUNKS one chunk, and
-    each line is a sentence."""
+    """Read a line of `word/tag:label`; neighbours of one label are one entity, those of one tag in CHUNKS one chunk.
+
+    Each line is a sentence.
+    """
     parts = [piece.rsplit("/", 1) for piece in line.split()]
     tags = [tag.partition(":")[0].replace("_", " ") for _, tag in parts]
     labels = [tag.partition(":")[2].replace("_", " ") for _, tag in parts]
@@ -84,7 +86,7 @@ def head(kind: str, tok2vec: dict[str, Any], *, small: bool = True, **settings: 
     """RETURNS (dict): The config of a head over a tok2vec, with characters and orthography unless `small` is False."""
     features = {"@architectures": "spacy-ctxtag.Features.v1", "encoder": tok2vec, "width": 24}
     others = SMALL if small else {"characters": None, "orthography": None}
-    return {"model": {"@architectures": HEADS[kind], "tok2vec": {**features, **others}}, **settings}
+    return {"model": {"@architectures": KINDS[kind], "tok2vec": {**features, **others}}, **settings}
 
 
 def make_pipeline(kinds: Iterable[str], backbone: str, *, shared: bool = False, **settings: Any) -> Language:

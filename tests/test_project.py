@@ -1,4 +1,4 @@
-"""project.yml: what a step needs is what an earlier step of its workflow leaves, what the project ships, or an asset."""
+"""project.yml: what a step needs is left by an earlier step of its workflow, shipped with the project, or an asset."""
 
 from pathlib import Path
 

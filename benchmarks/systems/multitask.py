@@ -1,7 +1,7 @@
 """`ctx_tagger` for UPOS and spaCy's `parser`, together on one `ctx_encoder`, or one of them alone on its own.
 
 The words, the batches and the loop are those of all systems. The columns are "upos", "uas" (the number of the head) and
-"las" (the number of the head, and the label), so that the accuracy over words is UPOS, UAS and LAS, punctuation included.
+"las" (the number of the head, and the label), so that accuracies over words are UPOS, UAS and LAS, with punctuation.
 """
 
 from collections.abc import Iterator

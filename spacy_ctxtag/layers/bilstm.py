@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from thinc.api import Model, torch2xp, uniform_init
 from torch.nn.utils.rnn import PackedSequence
+from torch.utils.dlpack import from_dlpack
 
 from ..errors import Errors
 from ..types import TokenVectors
@@ -52,13 +53,13 @@ def _forward(
         return [ops.alloc2f(0, model.get_dim("nO")) for _ in X], lambda dY: [ops.alloc2f(0, empty) for _ in X]
     order, sizes = _by_time(lengths)
     forth, back = ops.asarray1i(order), ops.asarray1i(np.argsort(order))  # (T,) of all texts
-    rows = torch.from_dlpack(ops.flatten(X)[forth]).requires_grad_(is_train)  # (T, W')
+    rows = from_dlpack(ops.flatten(X)[forth]).requires_grad_(is_train)  # (T, W')
     module = _module(depth, model)
     with torch.inference_mode(not is_train):
         states = module(PackedSequence(rows, torch.from_numpy(sizes)))[0].data  # (T, W)
 
     def backprop(dY: TokenVectors) -> TokenVectors:
-        d_states = torch.from_dlpack(ops.flatten(dY)[forth])
+        d_states = from_dlpack(ops.flatten(dY)[forth])
         weights = dict(module.named_parameters())
         found = torch.autograd.grad(states, [rows, *weights.values()], d_states)
         d_rows, *d_weights = (cast(Any, torch2xp(gradient, ops=ops)) for gradient in found)
@@ -85,7 +86,7 @@ def _module(depth: int, model: Model[TokenVectors, TokenVectors]) -> torch.nn.LS
     n_in, n_out = model.get_dim("nI"), model.get_dim("nO")
     module = torch.nn.LSTM(n_in, n_out // 2, depth, bidirectional=True, device="meta")
     for name in model.param_names:
-        setattr(module, name, torch.nn.Parameter(torch.from_dlpack(model.get_param(name))))
+        setattr(module, name, torch.nn.Parameter(from_dlpack(model.get_param(name))))
     module.flatten_parameters()
     return module
 

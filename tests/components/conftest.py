@@ -13,7 +13,7 @@ from thinc.api import fix_random_seed
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: str) -> dict[str, Path]:
-    """RETURNS (dict[str, Path]): By the name of a head, the folder of a pipeline of it; "joint": two of them, sharing."""
+    """RETURNS (dict[str, Path]): By the name of a head, the folder of a pipeline of it; "joint": two, sharing."""
     folder = tmp_path_factory.mktemp("trained")
     for name, kinds in {**{kind: [kind] for kind in KINDS}, "joint": list(HEADS)}.items():
         nlp = make_pipeline(kinds, tiny_backbone, shared=name == "joint")

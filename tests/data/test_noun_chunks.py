@@ -8,7 +8,7 @@ from spacy_ctxtag.data.noun_chunks import add_noun_chunks, noun_chunks
 
 def make_doc(nlp, line, **annotation):
     """A Doc from `word/POS`; "word" alone has no part of speech."""
-    words, pos = zip(*((piece.split("/") + [""])[:2] for piece in line.split()), strict=True)
+    words, pos = zip(*(piece.partition("/")[::2] for piece in line.split()), strict=True)
     return Doc(nlp.vocab, words=list(words), pos=list(pos), **annotation)
 
 
