@@ -54,8 +54,11 @@ def sections(config: dict[str, Any], prefix: str = "") -> set[str]:
 
 
 def with_tiny_encoder(config: Config, backbone: str) -> Config:
-    """Swap the weights of MiniLM, wherever the config names them, for those of a tiny encoder."""
+    """Swap the weights of MiniLM, wherever the config names them, for those of a tiny encoder, and make a parser learn from
+    what occurs once."""
     for component in config["components"].values():
+        if "min_action_freq" in component:
+            component["min_action_freq"] = 1
         model = component.get("model", {})
         for block in (model, model.get("tok2vec", {}).get("encoder", {})):
             if "backbone" in block:
@@ -114,7 +117,6 @@ def test_multitask_config_learns_every_layer_from_the_file_that_has_it(tiny_corp
     config["training"].update(max_steps=80, eval_frequency=80, patience=0)
     config["training"]["optimizer"]["learn_rate"] = 0.02
     config["components"]["ctx_encoder"]["model"]["lr_scale"] = 0.5
-    config["components"]["parser"]["min_action_freq"] = 1
     nlp = init_nlp(config)
     train(nlp, None, stdout=io.StringIO(), stderr=io.StringIO())
     examples = list(resolve_dot_names(nlp.config.interpolate(), ["corpora.dev"])[0](nlp))

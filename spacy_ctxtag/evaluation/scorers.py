@@ -5,6 +5,7 @@ A sequence is a sentence where the reference has sentences, else a Doc.
 
 from typing import Any, Callable, Dict, Iterable, Iterator, Optional, Sequence, Tuple
 
+from spacy import registry
 from spacy.scorer import Scorer, get_ner_prf
 from spacy.tokens import Token
 from spacy.training import Example
@@ -20,6 +21,11 @@ def make_ner_scorer_v1() -> Callable[..., Scores]:
 def make_tagger_scorer_v1() -> Callable[..., Scores]:
     """Registered as spacy-ctxtag.tagger_scorer.v1."""
     return score_tagger
+
+
+def make_parser_scorer_v1() -> Callable[..., Scores]:
+    """Registered as spacy-ctxtag.parser_scorer.v1."""
+    return score_parser
 
 
 def score_ner(examples: Iterable[Example], **kwargs: Any) -> Scores:
@@ -73,6 +79,19 @@ def score_tagger(examples: Iterable[Example], *, attrs: Sequence[str] = ("tag", 
         scores.update(accuracy)
         scores[f"{attr}_seq_acc"] = _mean([exact for eg in annotated for exact in _exact_tags(eg, attr)])
     return scores
+
+
+def score_parser(examples: Iterable[Example], **kwargs: Any) -> Scores:
+    """Score trees and sentences as spaCy's `parser` does, trees on the documents that have them.
+
+    spaCy's own scorer takes the i-th token of all further documents for missing once that of one document was.
+
+    RETURNS (Scores): dep_uas, dep_las, dep_las_per_type, sents_p, sents_r, sents_f. None where nothing is annotated.
+    """
+    examples = list(examples)
+    score: Callable[..., Scores] = registry.get("scorers", "spacy.parser_scorer.v1")()
+    trees = score([eg for eg in examples if eg.reference.has_annotation("DEP")], **kwargs)
+    return {**score(examples, **kwargs), **{name: value for name, value in trees.items() if name.startswith("dep_")}}
 
 
 def _exact_tags(example: Example, attr: str) -> Iterator[bool]:

@@ -43,7 +43,7 @@ def learned(tiny_backbone: str) -> dict[str, Language]:
     pipelines = {}
     for kind in HEADS:
         pipelines[kind] = make(kind, tiny_backbone)
-        train(pipelines[kind], make_examples(pipelines[kind]), steps=40)
+        train(pipelines[kind], make_examples(pipelines[kind]), steps=80)
     return pipelines
 
 
