@@ -54,8 +54,10 @@ def sections(config: dict[str, Any], prefix: str = "") -> set[str]:
 
 
 def with_tiny_encoder(config: Config, backbone: str) -> Config:
-    """Swap the weights of MiniLM, wherever the config names them, for those of a tiny encoder, and make a parser learn from
-    what occurs once."""
+    """Swap the weights of MiniLM, wherever the config names them, for those of a tiny encoder.
+
+    A parser learns from what occurs once.
+    """
     for component in config["components"].values():
         if "min_action_freq" in component:
             component["min_action_freq"] = 1

@@ -5,10 +5,10 @@ A sequence is a sentence where the reference has sentences, else a Doc.
 
 from typing import Any, Callable, Dict, Iterable, Iterator, Optional, Sequence, Tuple
 
-from spacy import registry
 from spacy.scorer import Scorer, get_ner_prf
 from spacy.tokens import Token
 from spacy.training import Example
+from spacy.util import registry
 
 Scores = Dict[str, Any]
 
