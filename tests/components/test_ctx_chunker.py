@@ -347,7 +347,7 @@ def only(examples: list[Example], *keep: str) -> list[Example]:
 
 def add_parser(nlp: Language) -> None:
     parser = {"@architectures": "spacy.TransitionBasedParser.v2", "state_type": "parser", "extra_state_tokens": False}
-    sizes = {"hidden_width": 8, "maxout_pieces": 2, "use_upper": False}
+    sizes = {"hidden_width": 16, "maxout_pieces": 2, "use_upper": False}
     nlp.add_pipe("parser", config={"model": {**parser, **sizes, "tok2vec": LISTENER}, "min_action_freq": 1})
 
 
@@ -356,7 +356,7 @@ def test_heads_learn_each_layer_from_the_documents_that_have_it(tiny_backbone: s
     add_parser(nlp)
     examples = make_examples(nlp)
     parts = {"ents": ["ctx_ner"], "tags": ["ctx_tagger"], "chunks": ["ctx_chunker"], "trees": ["parser"]}
-    train(nlp, [eg for part in parts for eg in only(examples, part)], steps=60)
+    train(nlp, [eg for part in parts for eg in only(examples, part)], steps=80, learn_rate=0.01)
     gold = only(examples, *parts)
     scores = nlp.evaluate(gold)
     for score in ("ents_f", "tag_acc", "spans_chunks_f", "dep_uas"):
