@@ -1,21 +1,13 @@
-"""Coded errors and warnings. A message says what was met, what was expected, and what to do next.
+"""Coded errors; warnings are in `warnings.py`. A message says what was met, what was expected, and what to do next.
 
 Codes: CT0xx encoder, CT1xx tags and CRF, CT2xx layers, CT3xx data, CT4xx components, CT5xx command line,
 CT6xx training, CT7xx evaluation and experiments. A code is never reused for another meaning.
 """
 
-from typing import Any
+from .codes import WithCodes
 
 
-class _WithCodes(type):
-    """Puts the code of a message in front of it."""
-
-    def __getattribute__(cls, code: str) -> Any:
-        message = super().__getattribute__(code)
-        return message if code.startswith("__") else f"[{code}] {message}"
-
-
-class Errors(metaclass=_WithCodes):
+class Errors(metaclass=WithCodes):
     """Messages of errors; use `Errors.CT001.format(...)`."""
 
     # CT0xx: encoder
@@ -149,6 +141,15 @@ class Errors(metaclass=_WithCodes):
         "{name!r}: the span {text!r} cannot be an entity: it begins or ends with white space, or crosses a sentence "
         "(`within_sentences`). Give other borders."
     )
+    CT420 = (
+        "{name!r}: spans in doc.spans[{key!r}] overlap, characters {one} and {other}, in the document {doc!r}. One "
+        "component learns spans that do not overlap: put the others under another key, or give each component its own "
+        "labels in [initialize.components.{name}.labels]."
+    )
+    CT421 = (
+        "{name!r} and {other!r} both write to doc.spans[{key!r}], so that one would replace what the other has found. "
+        "Give each its own `spans_key`."
+    )
 
     # CT1xx: tags and CRF
     CT100 = "Unknown tag scheme {scheme!r}. Expected {expected}."
@@ -225,6 +226,10 @@ class Errors(metaclass=_WithCodes):
     CT207 = (
         "StaticVectors: the vocabulary has no word vectors. Expected a table with columns. Name a package with "
         "vectors in [initialize.vectors], or leave the layer out."
+    )
+    CT208 = (
+        "BiLSTM: width is {width}. Expected an even number, one half for each direction. Change it in the config block "
+        "of the layer."
     )
     CT210 = "{layer}: `{name}` is {value}. Expected a probability, at least 0 and below 1. Correct it in the config."
 
@@ -345,7 +350,7 @@ class Errors(metaclass=_WithCodes):
     CT503 = "{folder} is not empty and no virtual environment. Name another folder, or a new one."
     CT504 = "The model could not be loaded and used with the network off:\n{reason}"
     CT505 = "The network was used: {attempt}. Save the model with all it needs, then package it again."
-    CT506 = "The model found no entity and no tag in {n} texts. Was it trained? Other texts: --texts FILE."
+    CT506 = "The model found no entity, span or tag in {n} texts. Was it trained? Other texts: --texts FILE."
     CT507 = (
         "{n} of {total} texts of {path} were used to train the model, so its probabilities there say nothing about new "
         "texts. Expected held-out data. Take these texts out, or calibrate on them all the same with --force."
@@ -367,8 +372,8 @@ class Errors(metaclass=_WithCodes):
     CT513 = "The model {path} could not be loaded. Expected the folder of a pipeline, or an installed package. {reason}"
     CT514 = "Met {met}. Expected as many probabilities in [0, 1] as outcomes, which are 0 or 1, in one dimension."
     CT515 = (
-        "There is nothing to prune. Expected a ctx_ner or ctx_tagger with an encoder of its own, or on a ctx_encoder; "
-        "the pipeline has: {names}."
+        "There is nothing to prune. Expected a ctx_ner, ctx_chunker or ctx_tagger with an encoder of its own, or on a "
+        "ctx_encoder; the pipeline has: {names}."
     )
     CT516 = (
         "{names} cannot be taught by the unpruned pipeline, and would no longer fit the pruned encoder that it listens "
@@ -478,55 +483,3 @@ class Errors(metaclass=_WithCodes):
     CT703 = "The config of variant {variant!r} cannot be used: {error}"
     CT704 = "{n} of {total} runs failed: {names}. The others are kept; the same command does the failed ones again."
     CT705 = "Tests of significance need SciPy. Install it with `pip install 'spacy-ctxtag[stats]'`; all runs are kept."
-
-
-class Warnings(metaclass=_WithCodes):
-    """Messages of warnings; use `Warnings.CW001.format(...)`."""
-
-    CW001 = (
-        "{rows} windows of {length} word pieces did not fit in memory, and are read in halves, which takes longer. Set "
-        "`max_pieces = {pieces}` or less in the encoder's config; to train, also make batches smaller."
-    )
-    CW300 = "{n} sentences of {max_length} tokens or more were left out of {path}. Raise max_length, or set it to 0."
-    CW301 = "Entity {text!r} ({label}) crosses a sentence border. Is the sentence start right?"
-    CW302 = "{n} of {total} tokens have no tag, the first is {text!r}. Tag them, or leave all tags out."
-    CW303 = "The text is repeated, in {split}, after {other} at {place}: {text!r}. Is that intended?"
-    CW304 = "The sentence stands in {split} and in {other}, at {place}: {text!r}. Take it out of one of them."
-    CW305 = "Label {label!r} occurs once. Is it misspelt? One example cannot be learnt and measured."
-    CW306 = "Label {label!r} is not in the training data, so it cannot be found. Annotate examples, or leave it out."
-    CW307 = "Label {label!r} is in the training data but not here, so it is not measured. Add examples."
-    CW308 = "{n} mentions carry different labels in different places. Are they consistent? The most mixed: {examples}."
-    CW390 = (
-        "{dropped} paraphrases lost an entity and were dropped, {made} did not. Does the source keep the placeholders "
-        "(ENT0, ENT1, …), or the mentions as they are?"
-    )
-    CW500 = (
-        "{n} of {total} texts of {path} were used to train the model and are calibrated on all the same (--force): the "
-        "figures are too good, and the probabilities of new texts will be too high."
-    )
-    CW501 = "The pipeline does not say which texts it was trained on. Make sure that {path} is not among them."
-    CW502 = "{path} has fewer than two different texts, so nothing is cross-validated: the figures are too good."
-    CW503 = "The temperature {t:.3g} is at the edge of those that were tried. Is {path} held out, and large enough?"
-    CW504 = "{path} has no entity of {labels}, so nothing is known about these labels. Add examples."
-    CW505 = "{path} has entities of {labels}, which {name!r} does not know. They are taken to be outside."
-    CW506 = "{n} entities of {path} are not on the pipeline's tokens, or cross its sentences. They are left out."
-    CW507 = "{name!r} keeps its thresholds, which were set for other probabilities. New ones: --target-precision."
-    CW508 = "{name!r} decodes by {decode}. The figures and the thresholds are those of the best path (viterbi)."
-    CW511 = "{names}: the calibration is that of the unpruned pipeline. Calibrate again: python -m spacy ctx calibrate."
-    CW509 = (
-        "The threshold for this coverage is {threshold:.2g}: too low to store all spans above it, so `alternatives` "
-        "stays as it is. Use more data, or a lower --coverage."
-    )
-    CW510 = "{n} of {total} texts of {path} are also learned from (--force): the scores are too good."
-    CW600 = (
-        "The gradient of {name!r} is {times:.0f} times as large as usual: {norm:.3g}. Where that comes again, lower "
-        "`learn_rate`, or look for odd texts; with `grad_clip = 1.0` one such step does little harm."
-    )
-    CW601 = (
-        "{what}: one answer for everything in {n} evaluations in a row, while the annotation has others. Train longer, "
-        "give the learning rate a warm-up, lower it, or check that train and dev are annotated alike."
-    )
-    CW602 = (
-        "The run was started with other versions, or on another machine, so its last bits may differ from those of a "
-        "run that was never stopped: {differences}."
-    )

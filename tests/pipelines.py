@@ -8,7 +8,7 @@ from typing import Any
 import spacy
 from backbones import WIDTH
 from spacy.language import Language
-from spacy.tokens import Doc, DocBin, Span
+from spacy.tokens import Doc, DocBin, Span, SpanGroup
 from spacy.training import Example
 from thinc.api import Adam, fix_random_seed
 
@@ -25,6 +25,9 @@ LINES = [
 ]
 POS = {"NN-P": "PROPN", "vérb": "VERB", "a b": "ADP", "noun": "NOUN", ".": "PUNCT"}
 HEADS = {"ctx_ner": "spacy-ctxtag.NER.v1", "ctx_tagger": "spacy-ctxtag.Tagger.v1"}
+KINDS = {**HEADS, "ctx_chunker": "spacy-ctxtag.NER.v1"}
+CHUNKS = {"NN-P": "nöun-phrase", "vérb": "v p"}  # runs of a tag are a chunk of this label
+CHUNK_KEYS = ("chunks", "phrases")  # where the chunks are: the default, and another one
 LISTENER = {"@architectures": "spacy.Tok2VecListener.v1", "width": WIDTH, "upstream": "ctx_encoder"}
 SMALL = {
     "characters": {"@layers": "spacy-ctxtag.CharCNN.v1", "width": 8, "char_width": 4, "rows": 100, "windows": [1]},
@@ -32,20 +35,31 @@ SMALL = {
 }
 SETTINGS = {  # none of them the default
     "ctx_ner": {"scheme": "BIO", "respect_entities": False, "within_sentences": True, "threshold": 0.125},
-    "ctx_tagger": {"target": "pos", "overwrite": False, "label_smoothing": 0.0625},
+    "ctx_tagger": {"target": "pos", "overwrite": False, "label_smoothing": 0.0625, "loss_weight": 0.5},
+    "ctx_chunker": {"spans_key": "phrases", "scheme": "BIO", "within_sentences": True, "threshold": 0.125},
 }
 
 
 def make_reference(nlp: Language, line: str) -> Doc:
-    """Read a line of `word/tag:label`; neighbours of one label are one entity, and each line is a sentence."""
+    """Read a line of `word/tag:label`; neighbours of one label are one entity, those of one tag in CHUNKS one chunk.
+
+    Each line is a sentence.
+    """
     parts = [piece.rsplit("/", 1) for piece in line.split()]
     tags = [tag.partition(":")[0].replace("_", " ") for _, tag in parts]
     labels = [tag.partition(":")[2].replace("_", " ") for _, tag in parts]
     starts = [i == 0 for i in range(len(parts))]
     doc = Doc(nlp.vocab, [word for word, _ in parts], tags=tags, pos=[POS[tag] for tag in tags], sent_starts=starts)
-    borders = [i for i in range(len(parts) + 1) if i in (0, len(parts)) or labels[i] != labels[i - 1]]
-    doc.set_ents([Span(doc, start, end, label=labels[start]) for start, end in pairwise(borders) if labels[start]])
+    doc.set_ents(runs(doc, labels))
+    for key in CHUNK_KEYS:
+        doc.spans[key] = runs(doc, [CHUNKS.get(tag, "") for tag in tags])
     return doc
+
+
+def runs(doc: Doc, labels: Sequence[str]) -> list[Span]:
+    """RETURNS (list[Span]): Neighbours of one label that is not empty, as Spans."""
+    borders = [i for i in range(len(doc) + 1) if i in (0, len(doc)) or labels[i] != labels[i - 1]]
+    return [Span(doc, start, end, label=labels[start]) for start, end in pairwise(borders) if labels[start]]
 
 
 def make_examples(nlp: Language, lines: Sequence[str] = LINES) -> list[Example]:
@@ -72,13 +86,13 @@ def head(kind: str, tok2vec: dict[str, Any], *, small: bool = True, **settings: 
     """RETURNS (dict): The config of a head over a tok2vec, with characters and orthography unless `small` is False."""
     features = {"@architectures": "spacy-ctxtag.Features.v1", "encoder": tok2vec, "width": 24}
     others = SMALL if small else {"characters": None, "orthography": None}
-    return {"model": {"@architectures": HEADS[kind], "tok2vec": {**features, **others}}, **settings}
+    return {"model": {"@architectures": KINDS[kind], "tok2vec": {**features, **others}}, **settings}
 
 
 def make_pipeline(kinds: Iterable[str], backbone: str, *, shared: bool = False, **settings: Any) -> Language:
     """Build an English pipeline with heads over tiny encoders.
 
-    kinds (Iterable[str]): Names of factories, "ctx_ner" or "ctx_tagger".
+    kinds (Iterable[str]): Names of factories, as in KINDS.
     shared (bool): Whether they listen to one ctx_encoder.
     settings (Any): Further settings of the heads.
     """
@@ -105,13 +119,22 @@ def entities(doc: Doc) -> list[tuple[int, int, str]]:
     return [(ent.start, ent.end, ent.label_) for ent in doc.ents]
 
 
+def chunks(doc: Doc) -> SpanGroup:
+    """RETURNS (SpanGroup): The chunks of a Doc, under whichever key."""
+    return next(doc.spans[key] for key in CHUNK_KEYS if key in doc.spans)
+
+
 def annotation(kind: str, doc: Doc) -> list[Any]:
     """RETURNS (list): What a head of this kind sets, without its probabilities."""
+    if kind == "ctx_chunker":
+        return [(span.start, span.end, span.label_) for span in chunks(doc)]
     return entities(doc) if kind == "ctx_ner" else [token.tag_ or token.pos_ for token in doc]
 
 
 def probabilities(kind: str, doc: Doc) -> list[float]:
     """RETURNS (list[float]): The probabilities that a head of this kind gives to what it sets."""
+    if kind == "ctx_chunker":
+        return list(chunks(doc).attrs["scores"])
     if kind == "ctx_ner":
         return list(doc.spans["ctx_ner"].attrs["scores"])
     return [token._.ctx_tag_score if token.tag_ else token._.ctx_pos_score for token in doc]

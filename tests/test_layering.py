@@ -15,9 +15,11 @@ else:
 ROOT = Path(__file__).parents[1]
 PACKAGE = "spacy_ctxtag"
 RANKS = {
+    "codes": -1,
     "errors": 0,
     "exceptions": 0,
     "types": 0,
+    "warnings": 0,
     "tags": 1,
     "crf": 2,
     "data": 2,

@@ -1,4 +1,4 @@
-"""project.yml: what a step needs is what an earlier step of its workflow leaves, or what the project ships."""
+"""project.yml: what a step needs is left by an earlier step of its workflow, shipped with the project, or an asset."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ COMMANDS = {command["name"]: command for command in PROJECT["commands"]}
 
 @pytest.mark.parametrize("workflow", PROJECT["workflows"])
 def test_project_workflow_has_what_its_steps_need(workflow: str) -> None:
-    made: set[str] = set()
+    made = {asset["dest"] for asset in PROJECT["assets"]}
     for name in PROJECT["workflows"][workflow]:
         command = COMMANDS[name]
         lacking = [path for path in command.get("deps", ()) if path not in made and not (ROOT / path).exists()]

@@ -316,10 +316,10 @@ def digest(*paths: Path) -> str:
 KEEP = "CTXTAG_KEEP_MODELS"  # set: save the pipeline beside the result
 
 
-def main(build: Callable[[Run, list[Sentence]], System]) -> None:
+def main(build: Callable[[Run, list[Sentence]], System], kind: type[Run] = Run) -> None:
     """Run the training that the file in the first argument describes; write its result to the second."""
     task, result = Path(sys.argv[1]), Path(sys.argv[2])
-    run = Run(**json.loads(task.read_text(encoding="utf8")))
+    run = kind(**json.loads(task.read_text(encoding="utf8")))
     train, dev, test = (run.read(split) for split in ("train", "dev", "test"))
     before = environment()
     system = build(run, train)

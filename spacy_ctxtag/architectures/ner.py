@@ -1,4 +1,4 @@
-"""The registered model of `ctx_ner`: token vectors, emissions, a linear-chain CRF."""
+"""The registered model of `ctx_ner` and `ctx_chunker`: token vectors, emissions, a linear-chain CRF."""
 
 from typing import Any, List, Optional
 
@@ -18,6 +18,7 @@ def build_ner_v1(
     tok2vec: Model[List[Doc], TokenVectors],
     dropout: float = 0.1,
     transition_gain: float = 10.0,
+    lstm: Optional[Model[TokenVectors, TokenVectors]] = None,
     nO: Optional[int] = None,
 ) -> Model[List[Doc], Chains]:
     """Registered as spacy-ctxtag.NER.v1.
@@ -25,12 +26,14 @@ def build_ner_v1(
     tok2vec (Model): Any model from Docs to B × (T, W).
     dropout (float): Rate on the vectors; spaCy's `[training] dropout` overrules it.
     transition_gain (float): How much faster than the emissions the scores of moves learn (with Adam).
+    lstm (Optional[Model]): A layer between vectors and emissions, usually spacy-ctxtag.BiLSTM.v1.
     nO (Optional[int]): K, the number of tags; null, the component sets it from its labels.
     RETURNS (Model): From Docs to the scores of a chain; refs "tok2vec", "output_layer" and "crf".
     """
     emissions = Emissions(nO, dropout=dropout)
     crf = CRF(nO, gain=transition_gain)
-    model: Model[List[Doc], Chains] = chain(in_parts(chain(tok2vec, emissions)), crf)
+    layers: Any = chain(tok2vec, emissions) if lstm is None else chain(tok2vec, lstm, emissions)
+    model: Model[List[Doc], Chains] = chain(in_parts(layers), crf)
     model.set_ref("tok2vec", tok2vec)
     model.set_ref("output_layer", emissions.get_ref("output_layer"))
     model.set_ref("crf", crf)

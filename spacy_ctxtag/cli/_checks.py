@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, List
 
-from ..errors import Errors, Warnings
+from ..errors import Errors
+from ..warnings import Warnings
 from ._printer import msg
 
 if TYPE_CHECKING:

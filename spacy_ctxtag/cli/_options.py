@@ -20,10 +20,13 @@ Separator = Annotated[str, typer.Option("--separator", "-s", help="Columns: auto
 TokenColumn = Annotated[int, typer.Option("--token-column", help="Columns: the token's column, from 0, or from -1 at the end")]  # noqa: E501
 TagColumn = Annotated[int, typer.Option("--tag-column", help="Columns: the entity tag's column")]
 PosColumn = Annotated[Optional[int], typer.Option("--pos-column", help="Columns: the part of speech's column, if it is to be read")]  # noqa: E501
+ChunkColumn = Annotated[Optional[int], typer.Option("--chunk-column", help="Columns: the column with tags of chunks, if they are to be read")]  # noqa: E501
 Scheme = Annotated[str, typer.Option("--scheme", help="Columns: auto (by the whole file), IOB1, BIO, BIOES or BILUO")]
 NSents = Annotated[int, typer.Option("--n-sents", "-n", help="Columns, CoNLL-U: sentences a document where documents are not marked; 0: the file is one")]  # noqa: E501
 TagSet = Annotated[str, typer.Option("--tag-set", help="Tags are universal parts of speech (upos), others (xpos), or auto")]  # noqa: E501
 NoEnts = Annotated[bool, typer.Option("--no-ents", help="Entities are not annotated: leave them unknown")]
+NounChunks = Annotated[bool, typer.Option("--noun-chunks", help="Derive noun chunks from universal parts of speech")]
+SpansKey = Annotated[str, typer.Option("--spans-key", help="Chunks go to doc.spans[KEY]")]
 OnMisaligned = Annotated[str, typer.Option("--on-misaligned", help="JSONL: spans that do not lie on token borders: error, drop (their tokens become unknown) or expand")]  # noqa: E501
 Lang = Annotated[str, typer.Option("--lang", "-l", help="Language of the tokenizer, for formats without tokens")]
 # fmt: on

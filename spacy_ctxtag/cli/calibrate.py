@@ -14,8 +14,9 @@ import numpy as np
 import typer
 
 from .. import __version__
-from ..errors import Errors, Warnings
+from ..errors import Errors
 from ..training.folders import replace_folder
+from ..warnings import Warnings
 from . import _options as opt
 from ._app import app
 from ._printer import count, msg

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, Dict, Optional
 
-from ..errors import Warnings
+from ..warnings import Warnings
 from ._printer import count, msg
 
 FIGURES = {

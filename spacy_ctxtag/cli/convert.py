@@ -19,10 +19,13 @@ def convert_cli(
     token_column: opt.TokenColumn = 0,
     tag_column: opt.TagColumn = -1,
     pos_column: opt.PosColumn = None,
+    chunk_column: opt.ChunkColumn = None,
     scheme: opt.Scheme = "auto",
     n_sents: opt.NSents = 1,
     tag_set: opt.TagSet = "auto",
     no_ents: opt.NoEnts = False,
+    noun_chunks: opt.NounChunks = False,
+    spans_key: opt.SpansKey = "chunks",
     on_misaligned: opt.OnMisaligned = "error",
     lang: opt.Lang = "en",
 ) -> None:
@@ -41,10 +44,13 @@ def convert_cli(
         token_column=token_column,
         tag_column=tag_column,
         pos_column=pos_column,
+        chunk_column=chunk_column,
         scheme=scheme,
         n_sents=n_sents,
         tag_set=tag_set,
         has_ents=not no_ents,
+        noun_chunks=noun_chunks,
+        spans_key=spans_key,
         on_misaligned=on_misaligned,
     )
     nlp = opt.make_tokenizer(lang)
@@ -62,5 +68,6 @@ def convert_cli(
     numbers = ((result.docs, "document"), (result.sents, "sentence"), (result.tokens, "token"))
     counts = ", ".join(count(n, noun) for n, noun in numbers)
     msg.good(f"{output}: {counts}")
-    if result.ents:
-        msg.text("Entities: " + ", ".join(f"{label} {n:,}" for label, n in sorted(result.ents.items())))
+    for what, found in (("Entities", result.ents), *((f"Spans, {key}", each) for key, each in result.spans.items())):
+        if found:
+            msg.text(f"{what}: " + ", ".join(f"{label} {n:,}" for label, n in sorted(found.items())))

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Dict, List, Optional
 import typer
 
 from .. import __version__
-from ..errors import Errors, Warnings
+from ..errors import Errors
+from ..warnings import Warnings
 from ._app import app
 from ._checks import check_dev, check_output
 from ._printer import msg

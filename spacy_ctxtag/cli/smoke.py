@@ -67,9 +67,13 @@ def smoke_cli(
             _run([*pip, "--force-reinstall", "--no-deps", *packages], "Installing them again", scratch)
         result = _tag(python, model.name.split("-")[0], [line for line in lines if line], scratch)
     show_result(result)
-    if result["error"] or result["network"] or not any(doc["ents"] or doc["tags"] for doc in result["docs"]):
+    if result["error"] or result["network"] or not _finds_anything(result):
         msg.fail("The package does not work as it is", exits=1)
     msg.good("The package works in a clean environment with the network off")
+
+
+def _finds_anything(result: Dict[str, Any]) -> bool:
+    return any(doc["ents"] or doc["tags"] or any(doc["spans"].values()) for doc in result["docs"])
 
 
 def find_model(path: Path) -> Path:
@@ -100,7 +104,9 @@ def show_result(result: Dict[str, Any]) -> None:
             msg.table(rows, header=("entity", "label", "probability"), divider=True, aligns=("l", "l", "r"))
         if doc["tags"]:
             msg.text(" ".join(f"{text}/{tag}" for text, tag in doc["tags"]))
-    if not any(doc["ents"] or doc["tags"] for doc in result["docs"]):
+        for key, spans in doc["spans"].items():
+            msg.text(f"{key}: " + " ".join(f"[{label} {text}]" for text, label in spans))
+    if not _finds_anything(result):
         msg.fail(Errors.CT506.format(n=len(result["docs"])))
 
 

@@ -38,7 +38,8 @@ def tag(nlp: Any, text: str) -> Dict[str, Any]:
 
     nlp (Language): The pipeline.
     text (str): The text.
-    RETURNS (Dict[str, Any]): "text", "ents" with their probability or None, "tags" as (token, tag).
+    RETURNS (Dict[str, Any]): "text", "ents" with their probability or None, "tags" as (token, tag), "spans" of each
+        ctx_chunker as (text, label), by key.
     """
     doc = nlp(text)
     scores = {}
@@ -56,7 +57,9 @@ def tag(nlp: Any, text: str) -> Dict[str, Any]:
         for ent in doc.ents
     ]
     tags = [(token.text, token.tag_ or token.pos_) for token in doc] if any(t.tag or t.pos for t in doc) else []
-    return {"text": text, "ents": ents, "tags": tags}
+    keys = [pipe.spans_key for _, pipe in nlp.pipeline if hasattr(pipe, "spans_key")]
+    spans = {key: [(span.text, span.label_) for span in doc.spans[key]] for key in keys}
+    return {"text": text, "ents": ents, "tags": tags, "spans": spans}
 
 
 def main(task_path: str) -> None:

@@ -44,6 +44,7 @@ def make_ctx_tagger(
     target: str,
     overwrite: bool,
     label_smoothing: float,
+    loss_weight: float,
     scorer: Optional[Callable[..., Any]],
 ) -> "CtxTagger":
     """Construct a `ctx_tagger`; see `CtxTagger` for the settings."""
@@ -54,6 +55,7 @@ def make_ctx_tagger(
         target=target,
         overwrite=overwrite,
         label_smoothing=label_smoothing,
+        loss_weight=loss_weight,
         scorer=scorer,
     )
 
@@ -70,6 +72,7 @@ class CtxTagger(CtxPipe):
         target: str = "tag",
         overwrite: bool = True,
         label_smoothing: float = 0.0,
+        loss_weight: float = 1.0,
         scorer: Optional[Callable[..., Any]] = None,
     ) -> None:
         """
@@ -78,23 +81,24 @@ class CtxTagger(CtxPipe):
         overwrite (bool): Also set tokens that have a value.
         label_smoothing (float): Probability mass taken from the gold tag and spread over all while training
             (Szegedy et al. 2016).
+        loss_weight (float): The loss, and with it its gradient, is multiplied by it.
         scorer (Optional[Callable]): What `score` calls.
-        RAISES (ValueError): CT404 for an unknown target or a smoothing outside [0, 1).
+        RAISES (ValueError): CT404 for an unknown target, a smoothing outside [0, 1), or a weight below 0.
         """
-        if target not in TARGETS:
-            raise ValueError(Errors.CT404.format(name=name, setting="target", value=target, expected=sorted(TARGETS)))
-        if not 0.0 <= label_smoothing < 1.0:
-            raise ValueError(
-                Errors.CT404.format(
-                    name=name, setting="label_smoothing", value=label_smoothing, expected="a number in [0, 1)"
-                )
-            )
+        for setting, value, holds, expected in (
+            ("target", target, target in TARGETS, sorted(TARGETS)),
+            ("label_smoothing", label_smoothing, 0.0 <= label_smoothing < 1.0, "a number in [0, 1)"),
+            ("loss_weight", loss_weight, 0.0 <= loss_weight < np.inf, "0 or more"),
+        ):
+            if not holds:
+                raise ValueError(Errors.CT404.format(name=name, setting=setting, value=value, expected=expected))
         self.vocab = vocab
         self.model = model
         self.name = name
         self.target = target
         self.overwrite = overwrite
         self.label_smoothing = label_smoothing
+        self.loss_weight = loss_weight
         self.scorer = scorer
         self.cfg: Dict[str, Any] = {"labels": []}
         register_extensions()
@@ -186,8 +190,8 @@ class CtxTagger(CtxPipe):
         return len(example.predicted) > 0 and example.reference.has_annotation(self.target.upper())
 
     def get_loss(self, examples: Iterable[Example], scores: List[Floats2d]) -> Tuple[float, List[Floats2d]]:
-        """The cross-entropy of the gold tags, summed over tokens; tokens without one (or with one that the component
-        does not have) count nothing.
+        """The cross-entropy of the gold tags, summed over tokens, times `loss_weight`; tokens without one (or with one
+        that the component does not have) count nothing.
 
         RETURNS (Tuple[float, List[Floats2d]]): The loss in nats, and its gradient with respect to the scores.
         """
@@ -205,7 +209,7 @@ class CtxTagger(CtxPipe):
             wanted = np.full((len(gold), n_labels), self.label_smoothing / n_labels, dtype="float32")
             wanted[known, np.asarray(gold)[known]] += 1.0 - self.label_smoothing
             wanted[~known] = 0.0
-            of_doc, d_scores = cross_entropy(ops, doc_scores, ops.asarray2f(wanted))
+            of_doc, d_scores = cross_entropy(ops, doc_scores, ops.asarray2f(self.loss_weight * wanted))
             loss += of_doc
             gradient.append(d_scores)
         return loss, gradient
@@ -244,7 +248,7 @@ class CtxTagger(CtxPipe):
 def cross_entropy(ops: Any, scores: Any, target: Any) -> Tuple[float, Any]:
     """The cross-entropy between target distributions and the softmax of scores.
 
-    scores (Floats2d): (T, K). target (Floats2d): (T, K), rows that sum to 1, or to 0 for a token that counts nothing.
+    scores (Floats2d): (T, K). target (Floats2d): (T, K), rows that sum to what a token counts.
     RETURNS (Tuple[float, Floats2d]): The loss in nats, summed over tokens, and its gradient in the scores.
     """
     shifted = scores - ops.xp.max(scores, axis=1, keepdims=True)

@@ -19,11 +19,8 @@ TOK2VEC = """
 @layers = "spacy-ctxtag.Orthography.v1"
 """
 
-NER = Config().from_str(
-    """
-[component]
+SPANS = """
 scheme = "BILUO"
-respect_entities = true
 within_sentences = false
 threshold = 0.0
 thresholds = {}
@@ -39,14 +36,21 @@ label_smoothing = 0.0
 entity_ratio = null
 entity_ratio_margin = 0.05
 entity_ratio_weight = 10.0
+loss_weight = 1.0
 
 [component.scorer]
-@scorers = "spacy-ctxtag.ner_scorer.v1"
+@scorers = "{scorer}"
 
 [component.model]
 @architectures = "spacy-ctxtag.NER.v1"
 """
-    + TOK2VEC
+
+NER = Config().from_str(
+    "[component]\nrespect_entities = true" + SPANS.replace("{scorer}", "spacy-ctxtag.ner_scorer.v1") + TOK2VEC
+)["component"]
+
+CHUNKER = Config().from_str(
+    '[component]\nspans_key = "chunks"' + SPANS.replace("{scorer}", "spacy.spancat_scorer.v1") + TOK2VEC
 )["component"]
 
 TAGGER = Config().from_str(
@@ -55,6 +59,7 @@ TAGGER = Config().from_str(
 target = "tag"
 overwrite = true
 label_smoothing = 0.0
+loss_weight = 1.0
 
 [component.scorer]
 @scorers = "spacy-ctxtag.tagger_scorer.v1"

@@ -1,4 +1,4 @@
-"""What `ctx_ner` learns from: annotations as masks of chains, and the terms of the loss.
+"""What `ctx_ner` and `ctx_chunker` learn from: annotations as masks of chains, and the terms of the loss.
 
 ``log Z(allowed) - log Z(annotated)`` per chain, so that what is not annotated is summed over; ``-log(1 - P)`` for every
 span that is known to be wrong; and, where the config asks for them, costs, smoothing, and an expected entity ratio.
@@ -13,10 +13,10 @@ from spacy.tokens import Span
 from spacy.training import Example
 
 from ..crf import Chains, add_costs, entity_ratio_loss, local_smoothing, nll, wrong_span_nll
-from ..data.joined import ANNOTATED_LABELS
 from ..errors import Errors
 from ..tags import Grammar, LabelSpan
 from .ner_decoder import check_labels
+from .span_gold import ENTITIES, GoldSource
 from .token_chains import DocChains, gold_masks, put_back, take, to_chain
 
 WrongSpan = Tuple[int, int, int, int]  # chain, start, end exclusive, label index
@@ -26,7 +26,7 @@ OUTSIDE = "O"
 class Gold(NamedTuple):
     """The annotation of one Doc, in tokens of the predicted Doc.
 
-    spans: Entities. missing (T,): tokens whose annotation is not known. wrong: spans known to be no entity of a label.
+    spans: Those known. missing (T,): tokens whose annotation is not known. wrong: spans known not to have a label.
     open_tags (K,): Tags of the labels that the Doc was not annotated with, which any token outside may have; or None.
     """
 
@@ -38,7 +38,7 @@ class Gold(NamedTuple):
 
 @dataclass(frozen=True)
 class NERLoss:
-    """The loss, and its settings in the config of `ctx_ner`.
+    """The loss of a span head, and its settings in the config.
 
     name (str): Of the component, for errors.
     incorrect_spans_key (Optional[str]): `doc.spans[key]` of the reference holds spans that are no entity of their
@@ -51,6 +51,8 @@ class NERLoss:
         only some entities are annotated (Effland & Collins 2021).
     entity_ratio_margin (float): How far the expected share may be off at no cost.
     entity_ratio_weight (float): What each Doc of the batch pays for being off beyond that, in nats for a share of 1.
+    loss_weight (float): The whole loss, and with it its gradient, is multiplied by it.
+    gold (GoldSource): Where the annotation is.
     RAISES (ValueError): CT404 for a value out of its range.
     """
 
@@ -61,6 +63,8 @@ class NERLoss:
     entity_ratio: Optional[float] = None
     entity_ratio_margin: float = 0.05
     entity_ratio_weight: float = 10.0
+    loss_weight: float = 1.0
+    gold: GoldSource = ENTITIES
 
     def __post_init__(self) -> None:
         share = self.entity_ratio
@@ -70,6 +74,7 @@ class NERLoss:
             ("entity_ratio", share, share is None or 0 <= share <= 1, "a number in [0, 1], or null"),
             ("entity_ratio_margin", self.entity_ratio_margin, 0 <= self.entity_ratio_margin <= 1, "in [0, 1]"),
             ("entity_ratio_weight", self.entity_ratio_weight, 0 <= self.entity_ratio_weight < np.inf, "0 or more"),
+            ("loss_weight", self.loss_weight, 0 <= self.loss_weight < np.inf, "0 or more"),
         ):
             if not holds:
                 raise ValueError(Errors.CT404.format(name=self.name, setting=setting, value=value, expected=expected))
@@ -108,16 +113,15 @@ class NERLoss:
         if self.entity_ratio is not None:
             off, gradient = entity_ratio_loss(chains, grammar, self.entity_ratio, self.entity_ratio_margin, masks)
             terms.append((self.entity_ratio_weight * len(examples), off, gradient))
-        loss = sum(weight * value for weight, value, _ in terms)
-        gradient = _sum([(weight, each) for weight, _, each in terms])
+        loss = self.loss_weight * sum(weight * value for weight, value, _ in terms)
+        gradient = _sum([(self.loss_weight * weight, each) for weight, _, each in terms])
         return loss, put_back(gradient, found, scores)
 
     def read(self, example: Example, grammar: Grammar) -> Gold:
-        """Read the annotation of an example. Entities of labels that the grammar does not have count as outside."""
+        """Read the annotation of an example. Spans of labels that the grammar does not have count as outside."""
         index = {label: i for i, label in enumerate(grammar.labels)}
-        ents, tags = example.get_aligned_ents_and_ner()
-        missing = np.array([tag is None or tag == "-" for tag in tags], dtype=bool)
-        spans = [(ent.start, ent.end, index[ent.label_]) for ent in ents if ent.label_ in index]
+        found = self.gold.read(example, grammar.labels)
+        spans = [(span.start, span.end, index[span.label_]) for span in found.spans]
         wrong = sorted({span for each in self.wrong_spans(example) for span in _with_labels(each, index)})
         both = set(spans) & set(wrong)
         if both:
@@ -127,12 +131,11 @@ class NERLoss:
             raise ValueError(
                 Errors.CT407.format(name=self.name, text=text, label=label_name, key=self.incorrect_spans_key)
             )
-        annotated = example.reference.user_data.get(ANNOTATED_LABELS)
         open_tags = None
-        if annotated is not None:
-            is_open = (label not in annotated for label in grammar.labels for _ in grammar.prefixes)
+        if found.labels is not None:
+            is_open = (label not in found.labels for label in grammar.labels for _ in grammar.prefixes)
             open_tags = np.array([True, *is_open])
-        return Gold(spans, missing, wrong, open_tags)
+        return Gold(spans, found.missing, wrong, open_tags)
 
     def wrong_spans(self, example: Example) -> List[Span]:
         """RETURNS (List[Span]): Spans of the predicted Doc that the reference knows to be wrong."""

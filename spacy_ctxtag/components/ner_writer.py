@@ -1,4 +1,4 @@
-"""What `ctx_ner` writes into a Doc: entities, and span groups with their probabilities and those of others."""
+"""What `ctx_ner` and `ctx_chunker` write into a Doc: spans with their probabilities, and those of others."""
 
 from typing import Iterable, List, Sequence, Tuple
 
@@ -9,15 +9,24 @@ from .ner_decoder import Decoding, Entities
 from .presets import Presets
 from .span_scores import Scored, drop_groups, store_group, store_scores
 
-ALTERNATIVES, BEST = "_alternatives", "_best_"  # behind the component's name: keys in doc.spans
+ALTERNATIVES, BEST = "_alternatives", "_best_"  # behind a key in doc.spans
 
 
 def annotate(
     doc: Doc, found: Entities, presets: Presets, name: str, labels: Sequence[str], how: Decoding, threshold: float
 ) -> None:
-    """Set the entities of a Doc that are probable enough, beside those that others have set, and store the scores.
+    """Set the entities of a Doc that are probable enough, beside those that others have set, and store the scores."""
+    kept = store(doc, found, presets, name, labels, how, threshold)
+    doc.set_ents([*presets.entities, *kept], blocked=presets.blocked, default="outside")
 
-    An entity that is dropped for its probability is an alternative, if those are asked for.
+
+def store(
+    doc: Doc, found: Entities, presets: Presets, key: str, labels: Sequence[str], how: Decoding, threshold: float
+) -> List[Span]:
+    """Put the spans of a Doc that are probable enough, and presets, into `doc.spans[key]`, with their scores; beside
+    it what else the config asks for. A span that is dropped for its probability is an alternative.
+
+    RETURNS (List[Span]): The spans, without presets.
     """
 
     def scored(pairs: Iterable[Tuple[LabelSpan, float]]) -> List[Scored]:
@@ -29,14 +38,14 @@ def annotate(
     free = [each for each in best if taken.isdisjoint(range(each.span.start, each.span.end))]
     least = {label: how.thresholds.get(label, threshold) for label in labels}
     kept = [each for each in free if each.score >= least[each.span.label_]]
-    doc.set_ents([each.span for each in [*fixed, *kept]], blocked=presets.blocked, default="outside")
-    drop_groups(doc, name + ALTERNATIVES, name + BEST)  # an earlier run's
+    drop_groups(doc, key + ALTERNATIVES, key + BEST)  # an earlier run's
     known = [each for each in fixed if each.span.label_ in least]
-    store_scores(doc, name, [*known, *kept], how.score_maps, how.temperature)
+    store_scores(doc, key, [*known, *kept], how.score_maps, how.temperature)
     if how.alternatives is not None:
         dropped = [each for each in free if each not in kept and each.score >= how.alternatives]
         others = [*dropped, *scored(found.alternatives)]
-        store_scores(doc, name + ALTERNATIVES, others, how.score_maps, how.temperature)
+        store_scores(doc, key + ALTERNATIVES, others, how.score_maps, how.temperature)
     for rank, (spans, probability) in enumerate(found.analyses, start=1):
         analysis = [each.span for each in scored((span, probability) for span in spans)]
-        store_group(doc, f"{name}{BEST}{rank}", analysis, probability=probability)
+        store_group(doc, f"{key}{BEST}{rank}", analysis, probability=probability)
+    return [each.span for each in kept]

@@ -17,7 +17,7 @@ from typing import Dict, List, Optional, Tuple
 from ..errors import Errors
 from ..tags import read_tags
 from .lines import Line, read_lines
-from .records import RESERVED_KEYS, UPOS, Problem, Record, fill_tags
+from .records import RESERVED_KEYS, UPOS, EntitySpan, Problem, Record, fill_tags
 
 SCHEMES = ("IOB1", "BIO", "BIOES", "BILUO")
 SEPARATORS = {"tab": "\t", "space": " ", "comma": ",", "semicolon": ";", "pipe": "|"}
@@ -54,9 +54,11 @@ def read_columns(
     token_column: int = 0,
     tag_column: int = -1,
     pos_column: Optional[int] = None,
+    chunk_column: Optional[int] = None,
     scheme: str = "auto",
     tag_set: str = "auto",
     has_ents: bool = True,
+    spans_key: str = "chunks",
     n_sents: int = 1,
 ) -> List[Record]:
     """Read a file in columns.
@@ -67,19 +69,24 @@ def read_columns(
         "auto": tab if a token's line holds one, else "space".
     token_column, tag_column (int): Columns counted from 0, or from -1 at the end.
     pos_column (Optional[int]): The column with the part of speech, if it is to be read.
-    scheme (str): "IOB1", "BIO", "BIOES", "BILUO", or "auto": judged by all tags of the file.
+    chunk_column (Optional[int]): The column with the tags of further spans, such as chunks, if it is to be read.
+    scheme (str): "IOB1", "BIO", "BIOES", "BILUO", or "auto": judged by all tags of the file, in each column.
     tag_set (str): Whether parts of speech are universal ones: "upos", "xpos" or "auto".
     has_ents (bool): Whether the tag column is to be read.
+    spans_key (str): What the further spans are called in `Record.spans`.
     n_sents (int): Sentences a document, where documents are not marked; 0: the file is one document.
     RETURNS (List[Record]): The documents. Where there are errors, they hold what could be read.
     """
     lines = list(read_lines(path, problems))
     split_at = _separator(separator, lines)
-    wanted = [token_column, *([tag_column] if has_ents else []), *([pos_column] if pos_column is not None else [])]
+    tagged = [column for column in (tag_column if has_ents else None, chunk_column) if column is not None]
+    wanted = [token_column, *tagged, *([] if pos_column is None else [pos_column])]
     documents = _split_documents(lines, split_at, path, problems)
     _check_widths(documents, split_at, wanted, path, problems)
-    if has_ents and scheme == "auto":
-        scheme = guess_scheme([[row.cells[tag_column] for row in s] for document in documents for s in document.sents])
+    sents = [sent for document in documents for sent in document.sents]
+    schemes = dict.fromkeys(tagged, scheme)
+    if scheme == "auto":
+        schemes = {column: guess_scheme([[row.cells[column] for row in sent] for sent in sents]) for column in tagged}
     records = []
     for document in _group(documents, n_sents):
         record = Record(sent_starts=[], ents=[] if has_ents else None, meta=dict(document.meta), line=document.line)
@@ -91,13 +98,19 @@ def read_columns(
             if record.tags is not None and pos_column is not None:
                 record.tags.extend(_unknown_as_empty(row.cells[pos_column]) for row in sent)
             if record.ents is not None:
-                _read_ents(record, record.ents, sent, tag_column, scheme, offset, path, problems)
+                record.missing.extend(offset + i for i, row in enumerate(sent) if row.cells[tag_column] == _MISSING)
+                found = ["O" if row.cells[tag_column] == _MISSING else row.cells[tag_column] for row in sent]
+                record.ents.extend(_read_spans(found, sent, schemes[tag_column], offset, path, problems))
+            if chunk_column is not None:
+                found = [row.cells[chunk_column] for row in sent]
+                spans = _read_spans(found, sent, schemes[chunk_column], offset, path, problems)
+                record.spans.setdefault(spans_key, []).extend(spans)
         if not document.has_rows:
             name = document.meta.get("id", path.stem)
             problems.append(Problem(str(path), document.line, Errors.CT313.format(id=name)))
         records.append(record)
     if tag_set == "upos":
-        for row in (row for document in documents for sent in document.sents for row in sent):
+        for row in (row for sent in sents for row in sent):
             if pos_column is not None and row.cells[pos_column] not in UPOS | {"_", _MISSING}:
                 message = Errors.CT329.format(
                     form=row.cells[token_column], tag=row.cells[pos_column], expected=" ".join(sorted(UPOS))
@@ -229,19 +242,10 @@ def _group(documents: List[_Document], n_sents: int) -> List[_Document]:
     ]
 
 
-def _read_ents(
-    record: Record,
-    ents: List[Tuple[int, int, str]],
-    sent: List[_Row],
-    tag_column: int,
-    scheme: str,
-    offset: int,
-    path: Path,
-    problems: List[Problem],
-) -> None:
-    """Add the entities of a sentence to a record; the tag `-` means that it is not known."""
-    tags = [row.cells[tag_column] for row in sent]
-    record.missing.extend(offset + i for i, tag in enumerate(tags) if tag == _MISSING)
-    spans, found = read_tags(["O" if tag == _MISSING else tag for tag in tags], scheme)
-    ents.extend((start + offset, end + offset, label) for start, end, label in spans)
+def _read_spans(
+    tags: List[str], sent: List[_Row], scheme: str, offset: int, path: Path, problems: List[Problem]
+) -> List[EntitySpan]:
+    """RETURNS (List[EntitySpan]): The spans of a sentence that begins at the token `offset` of its document."""
+    spans, found = read_tags(tags, scheme)
     problems.extend(Problem(str(path), sent[problem.index].line, problem.message) for problem in found)
+    return [(start + offset, end + offset, label) for start, end, label in spans]

@@ -25,6 +25,7 @@ class Conversion:
     formats (Dict[str, str]): The format of each file, by path.
     docs, sents, tokens (int): How many; a document without sentence starts counts as no sentence.
     ents (Counter): Entities by label.
+    spans (Dict[str, Counter]): Other spans by label, under their key.
     warnings (List[Problem]): What is worth a look but does not stop a conversion.
     """
 
@@ -33,6 +34,7 @@ class Conversion:
     sents: int = 0
     tokens: int = 0
     ents: "Counter[str]" = field(default_factory=Counter)
+    spans: Dict[str, "Counter[str]"] = field(default_factory=dict)
     warnings: List[Problem] = field(default_factory=list)
 
 
@@ -72,6 +74,8 @@ def convert(
             result.sents += sum(1 for token in doc if token.is_sent_start) if doc.has_annotation("SENT_START") else 0
             result.tokens += len(doc)
             result.ents.update(ent.label_ for ent in doc.ents)
+            for key, group in doc.spans.items():
+                result.spans.setdefault(key, Counter()).update(span.label_ for span in group)
             doc_bin.add(doc)
     if any(problem.is_error for problem in problems):
         raise DataError(problems)

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional
 
 from spacy.language import Language
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from ..errors import Errors, Warnings
+from ..errors import Errors
+from ..warnings import Warnings
 from .records import USER_DATA_KEY, DataError, Problem, doc_meta
 from .sources import ReadOptions, SourceReader, find_files
 
@@ -91,9 +92,19 @@ def _cut(doc: Doc, max_length: int, *, gold_preproc: bool) -> Iterator[Doc]:
             piece = sent.as_doc()
             piece.user_data[USER_DATA_KEY] = doc_meta(doc)
             piece.has_unknown_spaces = doc.has_unknown_spaces
+            _copy_spans(sent, piece)
             yield piece
     elif len(doc):
         yield doc
+
+
+def _copy_spans(sent: Span, piece: Doc) -> None:
+    """Take over the span groups of a sentence. One with a span across its border is left out, so as to be unknown."""
+    for key, group in sent.doc.spans.items():
+        touched = [span for span in group if span.start < sent.end and sent.start < span.end]
+        if all(sent.start <= span.start and span.end <= sent.end for span in touched):
+            moved = ((span.start - sent.start, span.end - sent.start, span.label) for span in touched)
+            piece.spans[key] = [Span(piece, start, end, label=label) for start, end, label in moved]
 
 
 def _make_example(nlp: Language, reference: Doc, *, gold_preproc: bool) -> Example:

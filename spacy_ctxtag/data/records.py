@@ -63,6 +63,7 @@ class Record:
     tags (Optional[List[str]]): Fine-grained tags, for `token.tag_`; "" where unknown.
     pos (Optional[List[str]]): Universal parts of speech, for `token.pos_`.
     heads (Optional[List[int]]): Index of each token's head in the document; a root is its own head.
+    spans (Dict[str, List[EntitySpan]]): Other spans, by the key in `doc.spans`; without a key: not annotated.
     meta (Dict[str, Any]): What the source says of the document; "id" where it names it.
     line (int): The line on which the document begins.
     """
@@ -78,6 +79,7 @@ class Record:
     lemmas: Optional[List[str]] = None
     heads: Optional[List[int]] = None
     deps: Optional[List[str]] = None
+    spans: Dict[str, List[EntitySpan]] = field(default_factory=dict)
     meta: Dict[str, Any] = field(default_factory=dict)
     line: int = 0
 
@@ -106,6 +108,8 @@ class Record:
                 missing=[Span(doc, i, i + 1) for i in self.missing],
                 default="outside",
             )
+        for key, spans in self.spans.items():
+            doc.spans[key] = [Span(doc, start, end, label=label) for start, end, label in spans]
         return doc
 
 

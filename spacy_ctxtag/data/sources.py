@@ -18,6 +18,7 @@ from .columns import SCHEMES, read_columns
 from .conllu import read_conllu
 from .inline import read_inline
 from .jsonl import ON_MISALIGNED, read_jsonl
+from .noun_chunks import add_noun_chunks
 from .records import USER_DATA_KEY, Problem, Record, doc_meta
 
 SUFFIXES: Dict[str, Tuple[str, ...]] = {
@@ -36,10 +37,12 @@ class ReadOptions:
     """How to read sources. What a format does not know of is without effect there.
 
     format (str): "auto" (by suffix, `.txt` by content), "inline", "columns", "conllu", "jsonl" or "spacy".
-    separator, token_column, tag_column, pos_column, scheme: As in `columns.read_columns`.
+    separator, token_column, tag_column, pos_column, chunk_column, scheme: As in `columns.read_columns`.
     n_sents (int): Sentences a document where documents are not marked (columns, conllu); 0: one document a file.
     tag_set (str): "upos", "xpos" or "auto" (inline, columns).
     has_ents (bool): Whether entities are annotated and are to be read.
+    noun_chunks (bool): Whether to derive noun chunks from parts of speech, where there are none (see `noun_chunks`).
+    spans_key (str): Chunks, read from a column or derived, go to `doc.spans[spans_key]`.
     on_misaligned (str): "error", "drop" or "expand" (jsonl).
     RAISES (ValueError): A setting that is not one of those (CT304).
     """
@@ -49,10 +52,13 @@ class ReadOptions:
     token_column: int = 0
     tag_column: int = -1
     pos_column: Optional[int] = None
+    chunk_column: Optional[int] = None
     scheme: str = "auto"
     n_sents: int = 1
     tag_set: str = "auto"
     has_ents: bool = True
+    noun_chunks: bool = False
+    spans_key: str = "chunks"
     on_misaligned: str = "error"
 
     def __post_init__(self) -> None:
@@ -68,8 +74,9 @@ class ReadOptions:
                 raise ValueError(message)
         if self.n_sents < 0:
             raise ValueError(Errors.CT304.format(name="n_sents", met=self.n_sents, expected="0 or more"))
-        if not self.separator:
-            raise ValueError(Errors.CT304.format(name="separator", met="''", expected="a name or a string"))
+        for name in ("separator", "spans_key"):
+            if not getattr(self, name):
+                raise ValueError(Errors.CT304.format(name=name, met="''", expected="a name or a string"))
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "ReadOptions":
@@ -177,6 +184,8 @@ class SourceReader:
             self._ids[name] = where
             defaults: Dict[str, Any] = {"id": name, "source": path.as_posix(), **({"line": line} if line else {})}
             doc.user_data[USER_DATA_KEY] = {**defaults, **meta}
+            if self.options.noun_chunks:
+                add_noun_chunks(doc, self.options.spans_key)
             yield doc
         if empty and not any(problem.is_error for problem in problems[before:]):
             problems.append(Problem(str(path), 0, Errors.CT308.format(format=format_)))
@@ -200,9 +209,11 @@ class SourceReader:
                 token_column=options.token_column,
                 tag_column=options.tag_column,
                 pos_column=options.pos_column,
+                chunk_column=options.chunk_column,
                 scheme=options.scheme,
                 tag_set=options.tag_set,
                 has_ents=options.has_ents,
+                spans_key=options.spans_key,
                 n_sents=options.n_sents,
             )
         for record in records:

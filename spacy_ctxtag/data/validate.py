@@ -12,7 +12,8 @@ from typing import Callable, Dict, Iterator, List, Mapping, Optional, Sequence, 
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ..errors import Errors, Warnings
+from ..errors import Errors
+from ..warnings import Warnings
 from .records import Problem, doc_meta
 from .sources import ReadOptions, SourceReader, find_files
 from .statistics import SplitStatistics, conflicting_mentions

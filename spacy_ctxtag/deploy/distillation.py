@@ -1,8 +1,8 @@
 """Train a pipeline to give the probabilities of another one, all heads at once, on texts with or without annotation.
 
-The loss is the divergence from the teacher's posterior (Hinton et al. 2015): for `ctx_ner` that over whole paths of its
-CRF, see `crf.divergence`, for `ctx_tagger` that over the tags of each token. What the teacher says is kept, so that it
-reads every text once.
+The loss is the divergence from the teacher's posterior (Hinton et al. 2015): for `ctx_ner` and `ctx_chunker` that over
+whole paths of the CRF, see `crf.divergence`, for `ctx_tagger` that over the tags of each token. What the teacher says
+is kept, so that it reads every text once.
 """
 
 import random
@@ -15,13 +15,13 @@ from spacy.training import Example
 from spacy.util import minibatch
 from thinc.api import Adam, fix_random_seed, set_dropout_rate, warmup_linear
 
-from ..components.ctx_ner import CtxNER
 from ..components.ctx_tagger import CtxTagger, cross_entropy
+from ..components.span_head import SpanHead
 from ..components.token_chains import DocChains, put_back, take
 from ..crf import Chains, divergence
 from ..errors import Errors
 
-Head = Union[CtxNER, CtxTagger]
+Head = Union[SpanHead, CtxTagger]
 OnEpoch = Callable[[int, Dict[str, float]], None]
 
 
@@ -85,7 +85,7 @@ class Lessons(NamedTuple):
 def read_lessons(nlp: Language, heads: Sequence[str], docs: Sequence[Doc]) -> Dict[str, Lessons]:
     """Let the heads of a teacher read texts.
 
-    heads (Sequence[str]): The names of `ctx_ner` and `ctx_tagger` components.
+    heads (Sequence[str]): The names of `ctx_ner`, `ctx_chunker` and `ctx_tagger` components.
     docs (Sequence[Doc]): The texts, with whatever earlier components set on them; they stay as they are.
     RETURNS (Dict[str, Lessons]): What it says, by head.
     """
@@ -95,7 +95,7 @@ def read_lessons(nlp: Language, heads: Sequence[str], docs: Sequence[Doc]) -> Di
         texts: List[Lesson] = []
         ends: Tuple[Any, ...] = ()
         for batch in map(list, minibatch(docs, nlp.batch_size)):  # type: ignore[no-untyped-call]
-            if isinstance(head, CtxNER):
+            if isinstance(head, SpanHead):
                 chains, found = head.chains(batch)
                 parts, ends = iter(chains.emissions), (chains.start, chains.transition, chains.end)
                 texts.extend(Lesson([next(parts).astype("float32") for _ in each.tokens], each) for each in found)
@@ -114,7 +114,7 @@ def distance(head: Head, scores: Any, lessons: Lessons) -> Tuple[float, Any]:
     scores (Any): What the head's model gives for the texts.
     RETURNS (Tuple[float, Any]): The divergence in nats, summed over the texts, and its gradient in the scores.
     """
-    if isinstance(head, CtxNER):
+    if isinstance(head, SpanHead):
         found: Any = [lesson.chains for lesson in lessons.texts]
         teacher = Chains([each for lesson in lessons.texts for each in lesson.scores], *lessons.ends)
         loss, d_chains = divergence(take(scores, found), teacher, head.grammar)

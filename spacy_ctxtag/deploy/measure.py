@@ -10,6 +10,7 @@ from typing import Any, Dict, Iterator, List, Sequence
 from spacy.language import Language
 from spacy.training import Example
 
+from ..components.ctx_chunker import CtxChunker
 from ..components.ctx_ner import CtxNER
 from ..components.ctx_tagger import CtxTagger
 from ..layers.hf_shim import HFShim
@@ -85,8 +86,8 @@ def words_per_second(pipelines: Sequence[Language], texts: Sequence[str], repeti
 
 def score_heads(nlp: Language, heads: Sequence[str], examples: Sequence[Example]) -> Dict[str, Any]:
     """RETURNS (Dict[str, Any]): The main score of heads, in percent, under its name in spaCy: "ents_f" for a `ctx_ner`,
-    "tag_acc" or "pos_acc" for a `ctx_tagger`, for another component those that count in training; None where nothing is
-    annotated."""
+    "spans_KEY_f" for a `ctx_chunker`, "tag_acc" or "pos_acc" for a `ctx_tagger`, for another component those that count
+    in training; None where nothing is annotated."""
     scores = nlp.evaluate(examples)
     keys = {key for name in heads for key in _main_scores(nlp, name)}
     return {key: None if scores.get(key) is None else 100 * scores[key] for key in sorted(keys)}
@@ -98,5 +99,7 @@ def _main_scores(nlp: Language, name: str) -> List[str]:
         return ["ents_f"]
     if isinstance(head, CtxTagger):
         return [f"{head.target}_acc"]
+    if isinstance(head, CtxChunker):
+        return [f"spans_{head.spans_key}_f"]
     weights = nlp.get_pipe_meta(name).default_score_weights or {}
     return [key for key, weight in weights.items() if weight]

@@ -13,8 +13,8 @@ from spacy.language import Language
 from spacy.training import Example
 
 from ..components.ctx_encoder import CtxEncoder
-from ..components.ctx_ner import CtxNER
 from ..components.ctx_tagger import CtxTagger
+from ..components.span_head import SpanHead
 from ..errors import Errors
 from ..layers.hf_config import n_layers
 from ..layers.hf_shim import HFShim, weights_apart
@@ -137,7 +137,7 @@ def check_pipeline(nlp: Language, options: Options) -> List[str]:
     RAISES (ValueError): CT515 where there is none with an encoder of ours, CT516 for another component that listens to
         one, CT517 where no layer can be left out, CT304 for a number of layers out of range, CT526 for integers.
     """
-    ours = {name: pipe for name, pipe in nlp.pipeline if isinstance(pipe, (CtxNER, CtxTagger))}
+    ours = {name: pipe for name, pipe in nlp.pipeline if isinstance(pipe, (SpanHead, CtxTagger))}
     heads = [name for name, pipe in ours.items() if encoders_of(pipe.upstream or pipe)]
     if not heads:
         raise ValueError(Errors.CT515.format(names=", ".join(nlp.pipe_names)))

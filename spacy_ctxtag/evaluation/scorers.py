@@ -8,6 +8,7 @@ from typing import Any, Callable, Collection, Dict, Iterable, Iterator, Optional
 from spacy.scorer import Scorer, get_ner_prf
 from spacy.tokens import Token
 from spacy.training import Example
+from spacy.util import registry
 
 from .mentions import score_mentions
 
@@ -22,6 +23,11 @@ def make_ner_scorer_v1() -> Callable[..., Scores]:
 def make_tagger_scorer_v1() -> Callable[..., Scores]:
     """Registered as spacy-ctxtag.tagger_scorer.v1."""
     return score_tagger
+
+
+def make_parser_scorer_v1() -> Callable[..., Scores]:
+    """Registered as spacy-ctxtag.parser_scorer.v1."""
+    return score_parser
 
 
 def score_ner(
@@ -84,6 +90,19 @@ def score_tagger(examples: Iterable[Example], *, attrs: Sequence[str] = ("tag", 
         scores[f"{attr}_seq_acc"] = _mean([exact for eg in annotated for exact in _exact_tags(eg, attr)])
         scores[f"{attr}_collapsed"] = _is_collapsed(annotated, attr)
     return scores
+
+
+def score_parser(examples: Iterable[Example], **kwargs: Any) -> Scores:
+    """Score trees and sentences as spaCy's `parser` does, trees on the documents that have them.
+
+    spaCy's own scorer takes the i-th token of all further documents for missing once that of one document was.
+
+    RETURNS (Scores): dep_uas, dep_las, dep_las_per_type, sents_p, sents_r, sents_f. None where nothing is annotated.
+    """
+    examples = list(examples)
+    score: Callable[..., Scores] = registry.get("scorers", "spacy.parser_scorer.v1")()
+    trees = score([eg for eg in examples if eg.reference.has_annotation("DEP")], **kwargs)
+    return {**score(examples, **kwargs), **{name: value for name, value in trees.items() if name.startswith("dep_")}}
 
 
 def _exact_tags(example: Example, attr: str) -> Iterator[bool]:

@@ -11,7 +11,7 @@ from weakref import WeakSet
 
 import numpy as np
 
-from ..errors import Warnings
+from ..warnings import Warnings
 from .buckets import Bucket
 
 NO_MEMORY = "DefaultCPUAllocator: can't allocate memory"  # what a CPU's error says, which has no type of its own

@@ -10,8 +10,9 @@ from spacy.training import loop
 from spacy.training.initialize import init_nlp
 from thinc.api import Config
 
-from ..errors import Errors, Warnings
+from ..errors import Errors
 from ..exceptions import TrainingError
+from ..warnings import Warnings
 from . import history
 from .checkpoint import FOLDER, read_checkpoint, remove_checkpoint
 from .folders import remove_folder, write_json

@@ -9,8 +9,9 @@ from spacy.language import Language
 from spacy.training import Example
 from thinc.api import Optimizer
 
-from ..errors import Errors, Warnings
+from ..errors import Errors
 from ..exceptions import NotFinite
+from ..warnings import Warnings
 from .places import Key, Places, component_of
 
 COLLAPSED = "_collapsed"  # how the names of scores end that are 1 when a head gives the same answer everywhere

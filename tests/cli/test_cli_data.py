@@ -34,6 +34,12 @@ def test_cli_convert_writes_and_says_what_it_took_the_file_for(folder):
     assert (folder / "out" / "good.spacy").exists()
 
 
+def test_cli_convert_says_how_many_noun_chunks_there_are(folder):
+    result = run("convert", "good.txt", "out.spacy", "--noun-chunks")
+    assert result.exit_code == 0, result.output
+    assert "Spans, chunks: NP 1" in result.output
+
+
 def test_cli_convert_lists_every_problem_on_a_line_of_its_own_and_writes_nothing(folder):
     result = run("convert", "bad.txt", "good.txt", "out.spacy")
     assert result.exit_code == 1
@@ -69,13 +75,16 @@ def test_cli_convert_passes_every_option_on(folder, monkeypatch):
         "--token-column": "3",
         "--tag-column": "2",
         "--pos-column": "1",
+        "--chunk-column": "4",
         "--scheme": "IOB1",
         "--n-sents": "5",
         "--tag-set": "xpos",
         "--on-misaligned": "drop",
+        "--spans-key": "np",
         "--lang": "de",
     }
-    run("convert", "good.txt", "x", "out.spacy", "--no-ents", *(arg for item in options.items() for arg in item))
+    values = (arg for item in options.items() for arg in item)
+    run("convert", "good.txt", "x", "out.spacy", "--no-ents", "--noun-chunks", *values)
     inputs, output, nlp, found = taken[0]
     assert ([str(path) for path in inputs], str(output), nlp.lang) == (["good.txt", "x"], "out.spacy", "de")
     assert vars(found) == {
@@ -84,10 +93,13 @@ def test_cli_convert_passes_every_option_on(folder, monkeypatch):
         "token_column": 3,
         "tag_column": 2,
         "pos_column": 1,
+        "chunk_column": 4,
         "scheme": "IOB1",
         "n_sents": 5,
         "tag_set": "xpos",
         "has_ents": False,
+        "noun_chunks": True,
+        "spans_key": "np",
         "on_misaligned": "drop",
     }
 

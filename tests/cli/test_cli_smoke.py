@@ -6,6 +6,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import spacy
@@ -101,8 +102,9 @@ def test_smoke_child_tells_why_a_model_does_not_load(tmp_path):
     assert result["network"] == []
 
 
-WORKING = {"text": "In Rome.", "ents": [], "tags": [("In", "ADP"), ("Rome", "PROPN"), (".", "PUNCT")]}
-SILENT = {"text": "In Rome.", "ents": [], "tags": []}
+WORKING = {"text": "In Rome.", "ents": [], "tags": [("In", "ADP"), ("Rome", "PROPN"), (".", "PUNCT")], "spans": {}}
+SILENT = {"text": "In Rome.", "ents": [], "tags": [], "spans": {"chunks": []}}
+CHUNKED = {**SILENT, "spans": {"chunks": [("Rome", "NP")]}}
 RESULT = {"name": "x", "version": "1", "seconds": 1.0, "pipeline": ["ctx_ner"], "network": [], "error": ""}
 
 
@@ -110,6 +112,7 @@ RESULT = {"name": "x", "version": "1", "seconds": 1.0, "pipeline": ["ctx_ner"], 
     ("change", "code"),
     [
         ({"docs": [WORKING, SILENT]}, ""),
+        ({"docs": [SILENT, CHUNKED]}, ""),
         ({"docs": [SILENT, SILENT]}, "CT506"),
         ({"docs": []}, "CT506"),
         ({"docs": [WORKING], "network": ["socket.connect"]}, "CT505"),
@@ -178,11 +181,12 @@ def test_find_model_takes_the_wheel_below_a_folder(tmp_path):
 def test_show_result_gives_probabilities_with_two_decimals(capsys):
     ents = [{"text": "Rome", "label": "LOC", "start": 3, "end": 7, "score": 0.98765}]
     doc = {"text": "In Rome.", "ents": ents, "tags": [("In", "ADP"), ("Rome", "PROPN"), (".", "PUNCT")]}
-    show_result({**RESULT, "docs": [doc]})
+    show_result({**RESULT, "docs": [{**CHUNKED, **doc}]})
     output = capsys.readouterr().out
     assert "In [LOC Rome]." in output
     assert "0.99" in output
     assert "In/ADP Rome/PROPN ./PUNCT" in output
+    assert "chunks: [NP Rome]" in output
 
 
 def test_smoke_child_reads_the_scores_beside_the_entities():
@@ -190,6 +194,7 @@ def test_smoke_child_reads_the_scores_beside_the_entities():
 
     class Pipeline:
         pipe_names = ("ctx_ner",)
+        pipeline = (("ctx_ner", None), ("np", SimpleNamespace(spans_key="other")))
 
         def __call__(self, text):
             doc = spacy.blank("en")(text)
@@ -199,5 +204,7 @@ def test_smoke_child_reads_the_scores_beside_the_entities():
             doc.spans["other"] = list(doc.ents)
             return doc
 
-    (ent,) = tag(Pipeline(), "In Rome.")["ents"]
+    found = tag(Pipeline(), "In Rome.")
+    (ent,) = found["ents"]
+    assert found["spans"] == {"other": [("Rome", "LOC")]}
     assert (ent["text"], ent["score"]) == ("Rome", 0.5)

@@ -6,20 +6,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pipelines import HEADS, make_examples, make_pipeline, train
+from pipelines import HEADS, KINDS, make_examples, make_pipeline, train
 from spacy.language import Language
 from thinc.api import fix_random_seed
 
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: str) -> dict[str, Path]:
-    """RETURNS (dict[str, Path]): By the name of a head, the folder of a pipeline of it; "joint": both, sharing."""
+    """RETURNS (dict[str, Path]): By the name of a head, the folder of a pipeline of it; "joint": two, sharing."""
     folder = tmp_path_factory.mktemp("trained")
-    for name, kinds in {**{kind: [kind] for kind in HEADS}, "joint": list(HEADS)}.items():
+    for name, kinds in {**{kind: [kind] for kind in KINDS}, "joint": list(HEADS)}.items():
         nlp = make_pipeline(kinds, tiny_backbone, shared=name == "joint")
         train(nlp, make_examples(nlp))
         nlp.to_disk(folder / name)
-    return {name: folder / name for name in (*HEADS, "joint")}
+    return {name: folder / name for name in (*KINDS, "joint")}
 
 
 @pytest.fixture(scope="session")

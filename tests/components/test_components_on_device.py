@@ -27,7 +27,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 
 def make(backbone: str, shared: bool) -> Language:
-    """Both heads, each with a learned mix of two layers of an encoder of its own or of a shared one."""
+    """Both heads, each with a BiLSTM over a learned mix of two layers of an encoder of its own or of a shared one."""
     nlp = spacy.blank("en")
     both = {**encoder(backbone, layers="all"), "width": 2 * WIDTH}
     if shared:
@@ -35,7 +35,9 @@ def make(backbone: str, shared: bool) -> Language:
     for kind in HEADS:
         tok2vec = {**LISTENER, "width": 2 * WIDTH} if shared else both
         mix = {"@architectures": "spacy-ctxtag.LayerMix.v1", "n_layers": 2, "dropout": 0.0, "tok2vec": tok2vec}
-        nlp.add_pipe(kind, config=head(kind, mix, **SETTINGS[kind]))
+        config = head(kind, mix, **SETTINGS[kind])
+        config["model"]["lstm"] = {"@layers": "spacy-ctxtag.BiLSTM.v1", "width": 8}
+        nlp.add_pipe(kind, config=config)
     return nlp
 
 

@@ -1,4 +1,4 @@
-"""What both heads promise as trainable components of spaCy."""
+"""What all heads promise as trainable components of spaCy."""
 
 import pickle
 from pathlib import Path
@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 import spacy
 from pipelines import (
+    CHUNK_KEYS,
+    CHUNKS,
     ENTITY_LABELS,
     HEADS,
+    KINDS,
     LINES,
     SETTINGS,
     annotation,
@@ -28,7 +31,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import SGD
 
-heads = pytest.mark.parametrize("kind", HEADS)
+heads = pytest.mark.parametrize("kind", KINDS)
 NEW = "Nina/NN-P:new-label met/vérb Zed/NN-P:new-label ./."
 
 
@@ -47,7 +50,7 @@ def test_head_overfit(kind: str, trained: dict[str, Path]) -> None:
     assert guesses(kind, nlp) == gold(kind, nlp)
 
 
-@heads
+@pytest.mark.parametrize("kind", HEADS)
 def test_joint_pipeline_overfit(kind: str, trained: dict[str, Path]) -> None:
     nlp = spacy.load(trained["joint"])
     assert guesses(kind, nlp) == gold(kind, nlp)
@@ -57,7 +60,7 @@ def test_joint_pipeline_overfit(kind: str, trained: dict[str, Path]) -> None:
 def unusual(tiny_backbone: str) -> dict[str, Language]:
     """Trained heads of which no setting is the default."""
     pipelines = {}
-    for kind in HEADS:
+    for kind in KINDS:
         nlp = spacy.blank("en")
         nlp.add_pipe("sentencizer")
         config = head(kind, encoder(tiny_backbone, window=24, overlap=8, pooling="first"), **SETTINGS[kind])
@@ -136,6 +139,8 @@ def test_head_predicts_empty_docs(kind: str, texts: list[str], trained: dict[str
     assert [nlp(text).to_json() for text in texts] == [doc.to_json() for doc in docs]
     if kind == "ctx_ner":
         assert not any(doc.ents for doc in docs if not doc.text.strip())
+    elif kind == "ctx_chunker":
+        assert not any(doc.spans["chunks"] for doc in docs if not doc.text.strip())
     else:
         assert {token.tag_ for doc in docs for token in doc if token.is_space} <= {"_SP"}
 
@@ -144,11 +149,14 @@ def test_head_predicts_empty_docs(kind: str, texts: list[str], trained: dict[str
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("words", [[[]], [[], []], [[" "]], [[" "], []]], ids=repr)
 def test_head_learns_nothing_from_empty_docs(
-    kind: str, shared: bool, words: list[list[str]], trained: dict[str, Path]
+    kind: str, shared: bool, words: list[list[str]], tiny_backbone: str
 ) -> None:
-    nlp = spacy.load(trained["joint" if shared else kind])
+    nlp = make_pipeline([kind], tiny_backbone, shared=shared)
+    nlp.initialize(lambda: make_examples(nlp))
     before = weights(nlp)
     refs = [Doc(nlp.vocab, each, ents=["O"] * len(each)) for each in words]
+    for ref in refs:
+        ref.spans["chunks"] = []
     losses = nlp.update([Example(Doc(nlp.vocab, each), ref) for each, ref in zip(words, refs, strict=True)], sgd=False)
     nlp.get_pipe(kind).finish_update(nlp.create_optimizer())
     assert losses[kind] == 0.0
@@ -160,8 +168,9 @@ def test_head_labels_are_read_off_the_data_in_order(kind: str, tiny_backbone: st
     nlp = make_pipeline([kind], tiny_backbone)
     examples = make_examples(nlp)
     nlp.initialize(lambda: reversed(examples))
-    expected = sorted(ENTITY_LABELS) if kind == "ctx_ner" else sorted({"NN-P", "vérb", "a b", "noun", "."})
-    assert list(nlp.get_pipe(kind).labels) == expected
+    tags = ("NN-P", "vérb", "a b", "noun", ".")
+    expected = {"ctx_ner": ENTITY_LABELS, "ctx_tagger": tags, "ctx_chunker": CHUNKS.values()}
+    assert list(nlp.get_pipe(kind).labels) == sorted(expected[kind])
 
 
 @heads
@@ -198,8 +207,7 @@ def test_head_label_added_after_training_changes_little(kind: str, trained: dict
 def test_head_label_added_after_training_is_learned(kind: str, trained: dict[str, Path], tmp_path: Path) -> None:
     nlp = spacy.load(trained[kind])
     nlp.get_pipe(kind).add_label("new-label")
-    line = NEW if kind == "ctx_ner" else NEW.replace("NN-P:new-label", "new-label")
-    examples = make_examples(nlp, [*LINES, line]) if kind == "ctx_ner" else make_examples_of_tags(nlp, line)
+    examples = make_examples_with_new_label(kind, nlp)
     optimizer = nlp.resume_training()
     optimizer.learn_rate = 0.02
     for _ in range(60):
@@ -211,8 +219,14 @@ def test_head_label_added_after_training_is_learned(kind: str, trained: dict[str
         assert guesses(kind, pipeline) == gold(kind, pipeline)
 
 
-def make_examples_of_tags(nlp: Language, line: str) -> list[Example]:
-    words, tags = zip(*(piece.rsplit("/", 1) for piece in line.split()), strict=True)
+def make_examples_with_new_label(kind: str, nlp: Language) -> list[Example]:
+    if kind != "ctx_tagger":
+        examples = make_examples(nlp, [*LINES, NEW])
+        for key in CHUNK_KEYS:
+            ref = examples[-1].reference
+            ref.spans[key] = ref.ents
+        return examples
+    words, tags = zip(*(piece.replace("NN-P:", "").rsplit("/", 1) for piece in NEW.split()), strict=True)
     return [*make_examples(nlp), Example(Doc(nlp.vocab, words), Doc(nlp.vocab, words, tags=list(tags)))]
 
 

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import spacy
-from pipelines import HEADS, encoder, entities, head, make_examples, make_pipeline
+from pipelines import KINDS, encoder, entities, head, make_examples, make_pipeline
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 from thinc.api import Adam
 
-heads = pytest.mark.parametrize("kind", HEADS)
+heads = pytest.mark.parametrize("kind", KINDS)
 TEXT = "Ada wrote to Charles in London ."
 ENCODER = "components.ctx_ner.model.tok2vec.encoder"
 
@@ -122,7 +122,7 @@ def test_load_backend_wins_and_is_not_stored_with_the_weights(trained: dict[str,
     np.testing.assert_allclose(found[0][1], found[1][1], atol=1e-4)
 
 
-@pytest.mark.parametrize(("setting", "value"), [("overwrite", False), ("label_smoothing", 0.5)])
+@pytest.mark.parametrize(("setting", "value"), [("overwrite", False), ("label_smoothing", 0.5), ("loss_weight", 2.0)])
 def test_load_tagger_settings_win(setting: str, value: Any, trained: dict[str, Path]) -> None:
     nlp = spacy.load(trained["ctx_tagger"], config={f"components.ctx_tagger.{setting}": value})
     assert getattr(nlp.get_pipe("ctx_tagger"), setting) == value
@@ -156,6 +156,11 @@ def test_load_never_looks_for_the_backbone(tiny_backbone: str, tmp_path: Path) -
         ("ctx_tagger", "target", "lemma", "CT404"),
         ("ctx_tagger", "label_smoothing", 1.0, "CT404"),
         ("ctx_tagger", "label_smoothing", -0.1, "CT404"),
+        ("ctx_ner", "loss_weight", -0.5, "CT404"),
+        ("ctx_tagger", "loss_weight", -1.0, "CT404"),
+        ("ctx_chunker", "loss_weight", -0.1, "CT404"),
+        ("ctx_chunker", "threshold", 1.5, "CT404"),
+        ("ctx_chunker", "spans_key", "", "CT404"),
     ],
 )
 def test_head_refuses_settings(kind: str, setting: str, value: Any, code: str, tiny_backbone: str) -> None:
@@ -184,7 +189,7 @@ def test_head_refuses_data_without_labels(kind: str, tiny_backbone: str) -> None
         nlp.initialize(lambda: [example])
 
 
-@pytest.mark.parametrize("kind", [*HEADS, "ctx_encoder"])
+@pytest.mark.parametrize("kind", [*KINDS, "ctx_encoder"])
 def test_component_refuses_no_examples(kind: str, tiny_backbone: str) -> None:
     nlp = (
         make_pipeline([], tiny_backbone, shared=True) if kind == "ctx_encoder" else make_pipeline([kind], tiny_backbone)

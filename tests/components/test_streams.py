@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 import spacy
-from pipelines import HEADS, annotation, probabilities
+from pipelines import KINDS, annotation, probabilities
 from spacy.language import Language
 from spacy.tokens import Doc
 
 from spacy_ctxtag.components import ctx_pipe
 
-PIPELINES = ["ctx_ner", "ctx_tagger", "joint"]
+PIPELINES = ["ctx_ner", "ctx_tagger", "ctx_chunker", "joint"]
 WORDS = [
     *[
         "Ada",
@@ -51,7 +51,7 @@ def texts() -> list[str]:
 
 
 def outcome(nlp: Language, doc: Doc) -> list[tuple[list[Any], list[float]]]:
-    return [(annotation(kind, doc), probabilities(kind, doc)) for kind in HEADS if kind in nlp.pipe_names]
+    return [(annotation(kind, doc), probabilities(kind, doc)) for kind in KINDS if kind in nlp.pipe_names]
 
 
 def assert_same(nlp: Language, docs: Iterable[Doc], expected: Iterable[Doc]) -> None:

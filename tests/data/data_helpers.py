@@ -15,3 +15,8 @@ def codes(problems: List[Problem], *, is_error: bool = True) -> List[Tuple[str, 
 def ents(doc: Doc) -> List[Tuple[int, int, str]]:
     """The entities of a Doc as token offsets."""
     return [(ent.start, ent.end, ent.label_) for ent in doc.ents]
+
+
+def spans(doc: Doc, key: str = "chunks") -> List[Tuple[int, int, str]]:
+    """The spans of a group of the Doc as token offsets."""
+    return [(span.start, span.end, span.label_) for span in doc.spans[key]]

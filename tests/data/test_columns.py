@@ -1,5 +1,5 @@
 import pytest
-from data_helpers import codes, ents
+from data_helpers import codes, ents, spans
 
 from spacy_ctxtag.data.columns import guess_scheme
 
@@ -110,6 +110,26 @@ def test_columns_without_entities_reads_parts_of_speech_only(read):
     assert [(token.tag_, token.pos_) for token in docs[0]] == [("NOUN", "NOUN"), ("", "")]
 
 
+def test_columns_reads_chunks_in_a_scheme_of_their_own(read):
+    rows = ["He PRP B-NP O", "saw VBD B-VP O", "New NNP B-NP I-LOC", "York NNP I-NP I-LOC", "", "It PRP B-NP O"]
+    docs, problems = read("a.conll", "\n".join(rows) + "\n", chunk_column=2, n_sents=2)
+    assert problems == []
+    assert spans(docs[0]) == [(0, 1, "NP"), (1, 2, "VP"), (2, 4, "NP"), (4, 5, "NP")]
+    assert ents(docs[0]) == [(2, 4, "LOC")]  # IOB1
+
+
+def test_columns_without_entities_reads_chunks_under_any_key(read):
+    docs, problems = read("a.tsv", "a\tB-NP\nb\tO\n\nc\tO\n", has_ents=False, chunk_column=1, spans_key="np")
+    assert problems == []
+    assert [spans(doc, "np") for doc in docs] == [[(0, 1, "NP")], []]
+    assert not docs[0].has_annotation("ENT_IOB")
+
+
+def test_columns_without_a_chunk_column_knows_no_chunks(read):
+    docs, _ = read("a.tsv", "a\tB-NP\tO\n")
+    assert len(docs[0].spans) == 0
+
+
 def test_columns_takes_lines_of_separators_as_blank(read):
     docs, problems = read("a.tsv", "a\tO\r\n\t\r\nb\tO\r\n")
     assert problems == []
@@ -130,6 +150,9 @@ BAD = {
     "not IOB1": ("a\tB-X\nb\tI-X\n", {"scheme": "IOB1"}, [("CT114", 1)]),
     "tokens before the first mark": ("a\tO\n\n# doc = b\nb\tO\n", {}, [("CT340", 1)]),
     "document without tokens": ("# doc = a\n# doc = b\nb\tO\n", {}, [("CT313", 1)]),
+    "unknown chunk": ("a\tB-NP\tO\nb\t-\tO\n", {"chunk_column": 1}, [("CT110", 2)]),
+    "no chunk column": ("a\tO\n", {"chunk_column": 3}, [("CT341", 0)]),
+    "empty chunk": ("a\tO\tO\nb\t\tO\n", {"chunk_column": 1}, [("CT343", 2)]),
     "part of speech": ("a\tFOO\tO\n", {"pos_column": 1, "tag_set": "upos"}, [("CT329", 1)]),
     "repeated name": ("# doc = a\na\tO\n# doc = a\nb\tO\n", {}, [("CT307", 3)]),
     "empty file": ("", {}, [("CT308", 0)]),

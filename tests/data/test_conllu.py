@@ -1,5 +1,5 @@
 import pytest
-from data_helpers import codes
+from data_helpers import codes, spans
 
 ROWS = """# newdoc id = d1
 # domain = web
@@ -102,3 +102,10 @@ def test_conllu_reports_each_problem_with_its_line(read, case):
     _, problems = read("a.conllu", content)
     found = codes(problems)
     assert sorted(found) == sorted(expected if case != "head too large" else expected[:1])
+
+
+def test_conllu_trees_and_noun_chunks_stand_side_by_side(read):
+    docs, problems = read("a.conllu", ROWS, noun_chunks=True)
+    assert problems == []
+    assert spans(docs[0]) == [(0, 1, "NP"), (6, 8, "NP")]
+    assert docs[0].has_annotation("DEP")

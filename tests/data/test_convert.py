@@ -1,5 +1,5 @@
 import pytest
-from data_helpers import codes, ents
+from data_helpers import codes, ents, spans
 from spacy.tokens import DocBin
 
 from spacy_ctxtag.data.convert import convert, write_docbin
@@ -42,6 +42,21 @@ def test_convert_merges_files_of_all_formats_and_its_own_output(nlp, tmp_path):
     assert [ents(doc) for doc in docs] == [[(0, 1, "LOC")], [], [(0, 1, "LOC")], [(0, 1, "LOC")], []]
     assert docs[2].has_unknown_spaces
     assert docs[4].has_annotation("DEP")
+
+
+def test_convert_counts_and_keeps_noun_chunks(nlp, tmp_path):
+    (tmp_path / "a.txt").write_text(INLINE)
+    (tmp_path / "b.tsv").write_text("Oslo\tB-LOC\n")  # no parts of speech
+    result = convert([tmp_path], tmp_path / "out.spacy", nlp, ReadOptions(noun_chunks=True, spans_key="np"))
+    assert result.spans == {"np": {"NP": 2}}
+    docs = read_back(nlp, tmp_path / "out.spacy")
+    assert [spans(doc, "np") for doc in docs[:2]] == [[(0, 1, "NP"), (1, 2, "NP")], []]
+    assert "np" not in docs[2].spans
+
+
+def test_convert_derives_no_noun_chunks_unless_told_to(nlp, tmp_path):
+    (tmp_path / "a.txt").write_text(INLINE)
+    assert convert([tmp_path], tmp_path / "out.spacy", nlp).spans == {}
 
 
 def test_convert_into_its_input_folder_does_not_read_its_output(nlp, tmp_path):
@@ -147,6 +162,7 @@ def test_guess_format_looks_at_suffix_and_content(tmp_path, name, content, expec
         {"on_misaligned": "x"},
         {"n_sents": -1},
         {"separator": ""},
+        {"spans_key": ""},
         {"formt": "inline"},
     ],
 )

@@ -1,4 +1,5 @@
 import pytest
+from data_helpers import spans
 from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 
@@ -57,6 +58,25 @@ def test_corpus_max_length_cuts_into_sentences_and_warns_of_what_is_left_out(nlp
         examples = list(create_corpus_v1(source, max_length=3)(nlp))
     assert [eg.reference.text for eg in examples] == ["x", "y"]
     assert examples[0].predicted.user_data["ctx"]["domain"] == "web"
+
+
+def test_corpus_derives_noun_chunks_and_keeps_them_in_sentences(nlp, source):
+    whole, other = create_corpus_v1(source, options={"noun_chunks": True})(nlp)
+    assert [spans(eg.reference) for eg in (whole, other)] == [[(0, 1, "NP"), (3, 4, "NP")], []]
+    cut = list(create_corpus_v1(source, gold_preproc=True, options={"noun_chunks": True})(nlp))
+    assert [spans(eg.reference) for eg in cut] == [[(0, 1, "NP")], [(0, 1, "NP")], []]
+    assert "chunks" not in whole.predicted.spans
+
+
+def test_corpus_sentence_with_part_of_a_span_does_not_know_the_group(nlp, tmp_path):
+    doc = Doc(nlp.vocab, words=["a", "b", "c", "d"], sent_starts=[True, False, True, False])
+    doc.spans["chunks"] = [doc[0:1], doc[3:4]]
+    doc.spans["across"] = [doc[1:3]]
+    doc.spans["none"] = []
+    DocBin(docs=[doc]).to_disk(tmp_path / "a.spacy")
+    cut = [eg.reference for eg in create_corpus_v1(tmp_path / "a.spacy", gold_preproc=True)(nlp)]
+    assert [sorted(piece.spans) for piece in cut] == [["chunks", "none"]] * 2
+    assert [[span.text for span in piece.spans["chunks"]] for piece in cut] == [["a"], ["d"]]
 
 
 def test_corpus_augmented_examples_have_the_metadata_too(nlp, source):

@@ -348,3 +348,14 @@ def test_scores_are_those_of_spacy_in_percent(load: Load) -> None:
         "tag_acc": pytest.approx(100 * scores["tag_acc"]),
     }
     assert np.isfinite(100 * scores["ents_f"])
+
+
+def test_prune_teaches_and_measures_a_chunker(tiny_backbone: str, tmp_path: Path) -> None:
+    nlp = make_pipeline(["ctx_chunker"], tiny_backbone, spans_key="phrases")
+    train(nlp, make_examples(nlp))
+    nlp.to_disk(tmp_path)
+    teacher = spacy.load(tmp_path)
+    result = run(teacher, spacy.load(tmp_path, vocab=teacher.vocab))
+    assert check_pipeline(teacher, Options()) == ["ctx_chunker"]
+    assert result.before["scores"] == {"spans_phrases_f": 100.0}
+    assert result.sizes[0]["divergence"]["ctx_chunker"] < result.sizes[0]["divergence_untrained"]["ctx_chunker"]

@@ -9,10 +9,10 @@ from spacy.scorer import Scorer
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from spacy_ctxtag.evaluation.scorers import make_ner_scorer_v1, make_tagger_scorer_v1
+from spacy_ctxtag.evaluation.scorers import make_ner_scorer_v1, make_parser_scorer_v1, make_tagger_scorer_v1
 
 NLP = spacy.blank("en")
-score_ner, score_tagger = make_ner_scorer_v1(), make_tagger_scorer_v1()
+score_ner, score_tagger, score_parser = make_ner_scorer_v1(), make_tagger_scorer_v1(), make_parser_scorer_v1()
 GOLD = [["B-PER", "O", "B-LOC", "I-LOC", "O"], ["O", "B-PER", "I-PER"], ["O", "O"], ["B-ORG", "O"]]
 GUESS = [["B-PER", "O", "B-LOC", "O", "O"], ["B-LOC", "B-PER", "I-PER"], ["O", "O"], ["B-ORG", "O"]]
 
@@ -159,3 +159,29 @@ def test_tagger_scorer_tells_one_tag_for_everything(gold: list[str], guess: list
 @pytest.mark.parametrize("examples", [[], [Example(make_doc(2), make_doc(2))], [Example(make_doc(0), make_doc(0))]])
 def test_tagger_scorer_gives_none_without_annotation(examples: list[Example]) -> None:
     assert set(score_tagger(examples).values()) == {None}
+
+
+def tree_examples() -> list[Example]:
+    """One document without a tree, one with a tree and a sentence border."""
+    heads, deps = [1, 1, 1, 3], ["nsubj", "ROOT", "obj", "ROOT"]
+    gold = make_doc(4, heads=heads, deps=deps)
+    guess = make_doc(4, heads=[1, 1, 0, 3], deps=["nsubj", "ROOT", "obj", "ROOT"])
+    bare = make_doc(4, heads=heads, deps=deps)
+    return [Example(bare, make_doc(4)), Example(guess, gold)]
+
+
+def test_parser_scorer_scores_the_documents_that_have_trees() -> None:
+    scores = score_parser(tree_examples())
+    assert (scores["dep_uas"], scores["dep_las"]) == (0.75, 0.75)
+    assert scores["dep_las_per_type"]["nsubj"]["f"] == 1.0
+
+
+def test_parser_scorer_agrees_with_spacy_where_all_have_trees() -> None:
+    examples = tree_examples()[1:]
+    assert score_parser(examples) == spacy.blank("en").add_pipe("parser").scorer(examples)
+
+
+def test_parser_scorer_counts_sentences_of_documents_without_trees() -> None:
+    gold = make_doc(2, sent_starts=[True, True])
+    scores = score_parser([Example(make_doc(2, heads=[0, 0], deps=["ROOT", "dep"]), gold)])
+    assert (scores["sents_p"], scores["sents_r"], scores["dep_uas"]) == (0.0, 0.0, None)

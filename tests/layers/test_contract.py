@@ -8,10 +8,11 @@ import spacy
 from numpy.testing import assert_allclose, assert_array_equal
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
-from thinc.api import Model, NumpyOps, fix_random_seed
+from thinc.api import Model, NumpyOps, chain, fix_random_seed
 
 from spacy_ctxtag.architectures.encoder import build_layer_mix_v1
 from spacy_ctxtag.architectures.features import build_features_v1
+from spacy_ctxtag.layers.bilstm import BiLSTM
 from spacy_ctxtag.layers.char_cnn import CharCNN
 from spacy_ctxtag.layers.fuse import fuse
 from spacy_ctxtag.layers.orthography import Orthography
@@ -56,6 +57,12 @@ def chars(width: int = 6) -> Model[Any, Any]:
     return CharCNN(width, char_width=4, rows=60, max_chars=12)
 
 
+def over_chars(layer: Model[Any, Any]) -> Model[Any, Any]:
+    """A layer over token vectors, made one over Docs."""
+    layer.set_dim("nI", 5)
+    return chain(chars(5), layer)
+
+
 def spelling(width: int = 4) -> Model[Any, Any]:
     return Orthography(width, rows=[20, 20, 20])
 
@@ -86,6 +93,8 @@ CASES = [
         8,
         True,
     ),
+    Case("bilstm", lambda: over_chars(BiLSTM(6)), 6),
+    Case("bilstm-settings", lambda: over_chars(BiLSTM(4, depth=2)), 4),
     Case("layer_mix", lambda: build_layer_mix_v1(chars(6), 3, dropout=0.0), 2),
     Case(
         "layer_mix-in-features",

@@ -18,7 +18,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from ...errors import Warnings
+from ...warnings import Warnings
 from .augmenter import Augmenter
 
 ParaphraseSource = Callable[[str, str], Sequence[str]]  # the text, the text with placeholders → paraphrases of either

@@ -1,0 +1,55 @@
+"""Coded warnings. A message says what was met, and what to do about it. Codes: those of `errors.py`, with CW."""
+
+from .codes import WithCodes
+
+
+class Warnings(metaclass=WithCodes):
+    """Messages of warnings; use `Warnings.CW001.format(...)`."""
+
+    CW001 = (
+        "{rows} windows of {length} word pieces did not fit in memory, and are read in halves, which takes longer. Set "
+        "`max_pieces = {pieces}` or less in the encoder's config; to train, also make batches smaller."
+    )
+    CW300 = "{n} sentences of {max_length} tokens or more were left out of {path}. Raise max_length, or set it to 0."
+    CW301 = "Entity {text!r} ({label}) crosses a sentence border. Is the sentence start right?"
+    CW302 = "{n} of {total} tokens have no tag, the first is {text!r}. Tag them, or leave all tags out."
+    CW303 = "The text is repeated, in {split}, after {other} at {place}: {text!r}. Is that intended?"
+    CW304 = "The sentence stands in {split} and in {other}, at {place}: {text!r}. Take it out of one of them."
+    CW305 = "Label {label!r} occurs once. Is it misspelt? One example cannot be learnt and measured."
+    CW306 = "Label {label!r} is not in the training data, so it cannot be found. Annotate examples, or leave it out."
+    CW307 = "Label {label!r} is in the training data but not here, so it is not measured. Add examples."
+    CW308 = "{n} mentions carry different labels in different places. Are they consistent? The most mixed: {examples}."
+    CW390 = (
+        "{dropped} paraphrases lost an entity and were dropped, {made} did not. Does the source keep the placeholders "
+        "(ENT0, ENT1, …), or the mentions as they are?"
+    )
+    CW500 = (
+        "{n} of {total} texts of {path} were used to train the model and are calibrated on all the same (--force): the "
+        "figures are too good, and the probabilities of new texts will be too high."
+    )
+    CW501 = "The pipeline does not say which texts it was trained on. Make sure that {path} is not among them."
+    CW502 = "{path} has fewer than two different texts, so nothing is cross-validated: the figures are too good."
+    CW503 = "The temperature {t:.3g} is at the edge of those that were tried. Is {path} held out, and large enough?"
+    CW504 = "{path} has no entity of {labels}, so nothing is known about these labels. Add examples."
+    CW505 = "{path} has entities of {labels}, which {name!r} does not know. They are taken to be outside."
+    CW506 = "{n} entities of {path} are not on the pipeline's tokens, or cross its sentences. They are left out."
+    CW507 = "{name!r} keeps its thresholds, which were set for other probabilities. New ones: --target-precision."
+    CW508 = "{name!r} decodes by {decode}. The figures and the thresholds are those of the best path (viterbi)."
+    CW511 = "{names}: the calibration is that of the unpruned pipeline. Calibrate again: python -m spacy ctx calibrate."
+    CW509 = (
+        "The threshold for this coverage is {threshold:.2g}: too low to store all spans above it, so `alternatives` "
+        "stays as it is. Use more data, or a lower --coverage."
+    )
+    CW510 = "{n} of {total} texts of {path} are also learned from (--force): the scores are too good."
+    CW600 = (
+        "The gradient of {name!r} is {times:.0f} times as large as usual: {norm:.3g}. Where that comes again, lower "
+        "`learn_rate`, or look for odd texts; with `grad_clip = 1.0` one such step does little harm."
+    )
+    CW601 = (
+        "{what}: one answer for everything in {n} evaluations in a row, while the annotation has others. Train longer, "
+        "give the learning rate a warm-up, lower it, or check that train and dev are annotated alike."
+    )
+    CW602 = (
+        "The run was started with other versions, or on another machine, so its last bits may differ from those of a "
+        "run that was never stopped: {differences}."
+    )
