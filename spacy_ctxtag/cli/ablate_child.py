@@ -19,18 +19,22 @@ def main(task: Dict[str, Any]) -> None:
         "keep", whether the pipeline stays in the folder.
     """
     from spacy.cli._util import import_code, setup_gpu
-    from spacy.cli.train import train
-    from spacy.util import load_model
+    from spacy.util import load_config, load_model
 
     from ..evaluation.counts import count_examples, f_score
+    from ..training.train import train
     from .calibrate import read_examples
 
     import_code(task["code"])
     setup_gpu(task["gpu_id"], silent=task["gpu_id"] < 0)
     folder = Path(task["folder"])
-    models = folder / "models"
+    models, of = folder / "models", folder / "models.key"
+    if models.exists() and not (of.is_file() and of.read_text(encoding="utf8") == task["key"]):
+        shutil.rmtree(models)  # of another config, or of other data
+    of.write_text(task["key"], encoding="utf8")
     start = time.perf_counter()
-    train(folder / "config.cfg", models, use_gpu=task["gpu_id"])
+    code = None if task["code"] is None else Path(task["code"])
+    train(load_config(folder / "config.cfg"), models, resume=True, use_gpu=task["gpu_id"], code=code)
     seconds = time.perf_counter() - start
     best = models / "model-best"
     nlp = load_model(best if best.is_dir() else models / "model-last")

@@ -4,13 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
+import spacy
 from pipelines import encoder, head, write_corpus
-from spacy.util import load_config
+from spacy.util import load_config, registry
 from thinc.api import Config
 from typer.testing import CliRunner
 
 from spacy_ctxtag.cli import app
-from spacy_ctxtag.evaluation.ablation import read_grid
+from spacy_ctxtag.evaluation.ablation import make_runs, read_grid
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 GRID = "variants:\n  no-characters:\n    components.ctx_ner.model.tok2vec.characters: null\n"
@@ -78,3 +79,15 @@ def test_shipped_grid_takes_away_one_part_each() -> None:
     for variant in variants[1:]:
         differing = [key for key, value in variant.changes.items() if base.get(key, ...) != value]
         assert len(differing) == 1
+
+
+@pytest.mark.backbone
+def test_shipped_grid_fits_the_shipped_config(tmp_path: Path) -> None:
+    write_corpus(tmp_path / "corpus.spacy")
+    paths = {"paths.train": str(tmp_path / "corpus.spacy"), "paths.dev": str(tmp_path / "corpus.spacy")}
+    variants = read_grid(CONFIGS / "ablation.yml")
+    runs = make_runs(CONFIGS / "ner.cfg", paths, variants, [0], tmp_path / "corpus.spacy", tmp_path / "out")
+    for run in runs:
+        config = load_config(run.config, interpolate=True)
+        corpora = registry.resolve(config["corpora"], schema=None, validate=False)
+        assert len(list(corpora["train"](spacy.blank("en")))) == 6
