@@ -162,7 +162,7 @@ def _is_map(corners: List[List[float]]) -> bool:
 
 
 def _probs(each: Posterior, spans: Sequence[LabelSpan]) -> List[float]:
-    probs: List[float] = np.exp(span_log_probs(each, spans)).tolist()
+    probs: List[float] = np.exp(span_log_probs(each, spans)).tolist() if spans else []
     return probs
 
 

@@ -6,12 +6,16 @@ from typing import List, NamedTuple, Optional, Sequence, Set, Union
 
 import numpy as np
 from numpy.typing import NDArray
+from spacy.attrs import IS_SPACE
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
 from ..data.joined import ANNOTATED_LABELS
 from ..data.records import doc_meta
 from ..errors import Errors
+
+
+OUTSIDE = 2  # spaCy's number for it in token.ent_iob
 
 
 class Annotation(NamedTuple):
@@ -46,9 +50,15 @@ class EntityGold:
 
     def read(self, example: Example, labels: Sequence[str]) -> Annotation:
         """RETURNS (Annotation): The entities that have one of the labels; others count as outside."""
-        ents, tags = example.get_aligned_ents_and_ner()
-        missing = np.array([tag is None or tag == "-" for tag in tags], dtype=bool)
-        annotated = example.reference.user_data.get(ANNOTATED_LABELS)
+        predicted, reference = example.predicted, example.reference
+        annotated = reference.user_data.get(ANNOTATED_LABELS)
+        if not self.is_in(reference):
+            return Annotation([], np.ones((len(predicted),), dtype=bool), annotated)
+        ents = example.get_aligned_spans_y2x(reference.ents)  # as `get_aligned_ner`, which takes ten times as long
+        outside = np.array([iob == OUTSIDE for iob in example.get_aligned("ENT_IOB")], dtype=bool)
+        missing = ~outside & (predicted.to_array([IS_SPACE]).reshape(-1) == 0)
+        for ent in ents:
+            missing[ent.start : ent.end] = False
         return Annotation([ent for ent in ents if ent.label_ in labels], missing, annotated)
 
 
