@@ -14,7 +14,6 @@ from ..data.joined import ANNOTATED_LABELS
 from ..data.records import doc_meta
 from ..errors import Errors
 
-
 OUTSIDE = 2  # spaCy's number for it in token.ent_iob
 
 
