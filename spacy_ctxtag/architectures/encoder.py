@@ -17,7 +17,7 @@ from ..types import TokenVectors
 def build_encoder_v1(
     backbone: Backbone,
     window: int = 256,
-    overlap: int = 64,
+    overlap: int = 32,
     max_pieces: int = 2048,
     pooling: str = "mean",
     layers: Union[str, List[int]] = "last",

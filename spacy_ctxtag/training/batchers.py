@@ -28,7 +28,7 @@ class Measured(NamedTuple):
 
 
 def create_batch_by_pieces_v1(
-    size: int, backbone: Backbone, buffer: int = 100, window: int = 256, overlap: int = 64
+    size: int, backbone: Backbone, buffer: int = 100, window: int = 256, overlap: int = 32
 ) -> Callable[[Iterable[Example]], Iterator[List[Example]]]:
     """Make the batcher `spacy-ctxtag.batch_by_pieces.v1`. Every example comes in one batch.
 
