@@ -162,7 +162,7 @@ def test_batcher_asks_for_no_weights_before_it_is_used() -> None:
 
 
 @pytest.mark.parametrize(
-    ("setting", "value"), [("size", 0), ("buffer", 0), ("overlap", -1), ("overlap", 256), ("window", 64)]
+    ("setting", "value"), [("size", 0), ("buffer", 0), ("overlap", -1), ("overlap", 256), ("window", 32)]
 )
 def test_batcher_setting_that_cannot_be_is_refused(setting: str, value: int, tiny_backbone: str) -> None:
     with pytest.raises(ValueError, match=r"CT304"):
