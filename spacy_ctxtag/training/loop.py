@@ -24,10 +24,10 @@ from ..exceptions import NotFinite, TrainingError
 from .batches import Batches
 from .checkpoint import Checkpoint, write_checkpoint
 from .folders import replace_folder
-from .history import append_line, keep_lines
 from .optimizer_state import PREFIX, put_back_optimizer, read_optimizer
 from .places import Places
 from .random_state import decode, encode, put_back, read_all, seed_device
+from .record import FILE, append_record, keep_records, record_of
 from .stop import Stop
 from .watch import Watch, explain
 from .weights import put_back_weights, read_weights
@@ -100,7 +100,7 @@ class Run:
             if checkpoint is not None:
                 self.put_back(checkpoint)
                 self._tell(msg.info(f"Resumed after {self.steps} steps"))
-            keep_lines(output, self.steps)
+            keep_records(output / FILE, self.steps)
             while not self.is_over():
                 batch = self._take_step()
                 if batch is None:
@@ -191,9 +191,8 @@ class Run:
         norms, warnings = self.watch.end_evaluation(scores)
         for warning in warnings:
             self._tell(msg.warn(warning))
-        line = {key: info[key] for key in ("step", "epoch", "seconds", "words", "score")}
-        line.update(is_best=is_best, learn_rate=self.optimizer.learn_rate, losses=self.losses, gradient_norms=norms)
-        append_line(output, {**line, "scores": scores})
+        more = {"is_best": is_best, "learn_rate": float(self.optimizer.learn_rate), "gradient_norms": norms}
+        append_record(output / FILE, {**record_of(info), **more})
         info["output_path"] = str(output / loop.DIR_MODEL_LAST)
         return info
 

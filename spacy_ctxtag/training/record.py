@@ -3,7 +3,8 @@
     {"step": 200, "epoch": 3, "score": 0.61, "losses": {"ctx_ner": 41.7}, "scores": {"ents_f": 0.61,
      "ents_per_type": {"PERSON": {"p": …, "r": …, "f": …}}}, "seconds": 73, "words": 21044}
 
-Losses are summed since the evaluation before. What is not a number is null.
+Losses are summed since the evaluation before. What is not a number is null. `ctx train` adds "is_best", "learn_rate"
+and "gradient_norms".
 """
 
 import json
@@ -13,6 +14,8 @@ from typing import Any, Dict, List, Mapping
 
 from ..data.records import DataError, Problem
 from ..errors import Errors
+
+FILE = "training.jsonl"  # in the folder of a run of `ctx train`
 
 Record = Dict[str, Any]
 
@@ -52,6 +55,15 @@ def append_record(path: Path, record: Record) -> None:
         if not before.endswith(b"\n"):
             file_.truncate(before.rfind(b"\n") + 1)
         file_.write(line.encode("utf8"))
+
+
+def keep_records(path: Path, steps: int) -> None:
+    """Leave only the evaluations of the first so many steps, before a run goes on from there."""
+    text = path.read_text(encoding="utf8") if path.is_file() else ""
+    lines = [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
+    unfinished = path.with_name(f"{path.name}.tmp")
+    unfinished.write_text("".join(line for line in lines if json.loads(line)["step"] < steps), encoding="utf8")
+    unfinished.replace(path)
 
 
 def read_records(path: Path) -> List[Record]:

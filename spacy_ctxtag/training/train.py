@@ -13,12 +13,12 @@ from thinc.api import Config
 from ..errors import Errors
 from ..exceptions import TrainingError
 from ..warnings import Warnings
-from . import history
 from .checkpoint import FOLDER, read_checkpoint, remove_checkpoint
 from .folders import remove_folder, write_json
 from .loop import Run, msg
 from .manifest import FILE, differences, make_manifest, now, other_machine
 from .random_state import deterministic as deterministic_torch
+from .record import FILE as RECORD
 from .stop import Stop
 
 SHOWN = 10  # differences
@@ -127,4 +127,4 @@ def _clear(output: Path) -> None:
     remove_checkpoint(output)
     for name in (loop.DIR_MODEL_BEST, loop.DIR_MODEL_LAST):
         remove_folder(output / name)
-    (output / history.FILE).unlink(missing_ok=True)
+    (output / RECORD).unlink(missing_ok=True)

@@ -15,7 +15,7 @@ from spacy.training.loop import train as spacy_train
 from thinc.api import Config
 
 from spacy_ctxtag.exceptions import TrainingError
-from spacy_ctxtag.training.history import read_lines
+from spacy_ctxtag.training.record import FILE, read_records
 from spacy_ctxtag.training.stop import Stop
 from spacy_ctxtag.training.train import Outcome, set_seed, train
 
@@ -204,7 +204,7 @@ def test_score_of_a_run_is_any_combination(config: Config, tmp_path: Path) -> No
     config = make(config, score_weights={"ents_f": 1.0, "ents_f_unseen": 3.0, "tag_acc": 0.0}, max_steps=6)
     config["corpora"]["train"]["limit"] = 3
     run_in_parts(config, tmp_path, 4)
-    lines = read_lines(tmp_path)
+    lines = read_records(tmp_path / FILE)
     assert len(lines) == 3
     for line in lines:
         scores = line["scores"]
@@ -265,7 +265,7 @@ def test_finished_run_leaves_no_checkpoint(finished: Path) -> None:
 
 
 def test_history_has_a_line_per_evaluation(finished: Path) -> None:
-    lines = read_lines(finished)
+    lines = read_records(finished / FILE)
     assert [line["step"] for line in lines] == [0, 3, 6]
     assert set(lines[0]["losses"]) == set(lines[0]["gradient_norms"]) == {"ctx_encoder", "ctx_ner", "ctx_tagger"}
     assert {"p", "r", "f"} == set(next(iter(lines[-1]["scores"]["ents_per_type"].values())))
@@ -276,7 +276,7 @@ def test_history_has_a_line_per_evaluation(finished: Path) -> None:
 
 def test_history_of_a_resumed_run_has_no_line_twice(config: Config, finished: Path, tmp_path: Path) -> None:
     run_in_parts(make(config), tmp_path, 4, 7)
-    found, expected = read_lines(tmp_path), read_lines(finished)
+    found, expected = read_records(tmp_path / FILE), read_records(finished / FILE)
     for line in [*found, *expected]:
         line.pop("seconds")
         line["scores"].pop("speed")
@@ -290,7 +290,7 @@ def test_run_starts_over_without_resume(config: Config, expected: Path, tmp_path
     (tmp_path / "model-best" / "old.txt").write_text("old")
     run(make(config), tmp_path)
     assert_same(tmp_path, expected)
-    assert [line["step"] for line in read_lines(tmp_path)] == [0, 3, 6]
+    assert [line["step"] for line in read_records(tmp_path / FILE)] == [0, 3, 6]
 
 
 def test_resume_starts_where_there_is_nothing(config: Config, expected: Path, tmp_path: Path) -> None:
