@@ -92,7 +92,7 @@ def parse() -> argparse.Namespace:
     add = parser.add_argument
     data = os.environ.get("CTXTAG_DATA")
     add("--data", type=Path, default=data, required=not data, help="folder of the corpora (else $CTXTAG_DATA)")
-    add("--corpus", choices=[name for name in accuracy.CORPORA if not name.startswith("ud_")], default="wnut17")
+    add("--corpus", choices=["wnut17", "wikigold"], default="wnut17")
     add("--steps", type=int, default=1000, help="steps of pretraining in which all weights learn")
     add("--head-steps", type=int, default=1000, help="steps before them, of the head alone")
     add("--pretrain-lr", type=float, default=5e-5, help="highest learning rate of pretraining")
@@ -122,8 +122,8 @@ def main() -> None:
         weights = str(backbone / "model.safetensors")  # a result depends on them
         pretrained = Kind(SYSTEMS["ctx-pretrained"], "ctx_pretrained", 0.0, (*SOURCES, weights))
         accuracy.SYSTEMS["ctx-pretrained"] = pretrained
-        accuracy.CORPORA[options.corpus] = (accuracy.CORPORA[options.corpus][0], tuple(SYSTEMS))
-        runs = accuracy.plan(options, {}, seeds=options.seeds, systems=list(SYSTEMS))
+        accuracy.CORPORA[options.corpus] = accuracy.CORPORA[options.corpus]._replace(systems=tuple(SYSTEMS))
+        runs = accuracy.plan(options, {}, parts=options.seeds, systems=list(SYSTEMS))
         results = accuracy.execute(runs, options, folder if options.quick else accuracy.WORK)
     scores: dict[str, list[float]] = {}
     for run, result in zip(runs, results, strict=True):

@@ -2,11 +2,13 @@
 
 import sys
 from datetime import datetime, timezone
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Dict, List, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Dict, List, Optional
 
 import typer
 
+from ..errors import Errors
 from ._app import app
 from ._printer import msg
 
@@ -24,7 +26,9 @@ def ablate_cli(
     ctx: typer.Context,
     config: Annotated[Path, typer.Argument(help="Config of the base", exists=True, dir_okay=False, show_default=False)],
     grid: Annotated[Path, typer.Argument(help="YAML file of the variants", exists=True, dir_okay=False)],
-    data: Annotated[Path, typer.Option("--data", help="Annotated texts (.spacy) to score all runs on", exists=True)],
+    data: Annotated[
+        Path, typer.Option("--data", help="Annotated texts (.spacy) to score all runs on", exists=True, dir_okay=False)
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the runs and of the table")],
     seeds: Annotated[int, typer.Option("--seeds", help="Trainings of each variant", min=1)] = 3,
     jobs: Annotated[int, typer.Option("--jobs", "-j", help="Trainings at a time", min=1)] = 1,
@@ -37,12 +41,18 @@ def ablate_cli(
     where it stopped. Further options are settings of the config for all runs, such as --paths.train corpus/train.spacy.
     """
     import srsly
-    from spacy.cli._util import import_code, parse_config_overrides
+    from spacy.cli import _util
 
     from ..evaluation.ablation import execute, make_runs, read_grid, tables
 
-    overrides = parse_config_overrides(ctx.args)
-    import_code(code)
+    spacy_cli: Any = _util  # not all of it is exported
+    try:
+        overrides = spacy_cli.parse_config_overrides(ctx.args)
+    except spacy_cli.NoSuchOption as error:  # of a click that typer need not know
+        raise typer.BadParameter(error.format_message()) from error
+    if find_spec("scipy") is None:
+        msg.fail(Errors.CT705, exits=1)
+    spacy_cli.import_code(code)
     common = {"data": str(data), "gpu_id": gpu_id, "code": None if code is None else str(code), "keep": keep_models}
 
     def command(run: "Run") -> List[str]:
@@ -51,10 +61,10 @@ def ablate_cli(
         return [sys.executable, "-m", "spacy_ctxtag.cli.ablate_child", str(task)]
 
     try:
-        runs = make_runs(config, overrides, read_grid(grid), list(range(seeds)), data, output)
+        runs = make_runs(config, overrides, read_grid(grid), list(range(seeds)), data, output, code)
         execute(runs, command, jobs, lambda line: msg.text(line, icon="info"))
         found = tables(runs)
-    except (ValueError, RuntimeError, ImportError) as error:
+    except (ValueError, RuntimeError, OSError) as error:
         msg.fail(str(error), exits=1)
         raise typer.Exit(1) from error
     for score, rows in found.items():

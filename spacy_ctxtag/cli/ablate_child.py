@@ -34,7 +34,9 @@ def main(task: Dict[str, Any]) -> None:
     of.write_text(task["key"], encoding="utf8")
     start = time.perf_counter()
     code = None if task["code"] is None else Path(task["code"])
-    train(load_config(folder / "config.cfg"), models, resume=True, use_gpu=task["gpu_id"], code=code)
+    outcome = train(load_config(folder / "config.cfg"), models, resume=True, use_gpu=task["gpu_id"], code=code)
+    if outcome.status == "stopped":
+        raise SystemExit(128 + outcome.signal)
     seconds = time.perf_counter() - start
     best = models / "model-best"
     nlp = load_model(best if best.is_dir() else models / "model-last")

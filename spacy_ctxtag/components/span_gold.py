@@ -88,7 +88,8 @@ class GroupGold:
         """RETURNS (List[Span]): The spans of a reference that have one of the labels, in order.
         RAISES (ValueError): CT420 where two of them overlap.
         """
-        spans = sorted((span for span in doc.spans.get(self.key, ()) if span.label_ in labels), key=lambda s: s.start)
+        group = [span for span in doc.spans.get(self.key, ()) if span.label_ in labels and len(span)]
+        spans = sorted(group, key=lambda span: span.start)
         for one, other in pairwise(spans):
             if other.start < one.end:
                 raise ValueError(

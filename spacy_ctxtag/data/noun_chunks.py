@@ -22,12 +22,14 @@ _CHUNK = re.compile("D*P?[MN]*N|D+M*P|P")
 
 
 def noun_chunks(doc: Doc) -> List[Span]:
-    """RETURNS (List[Span]): The noun chunks of a Doc with parts of speech, labelled "NP", in order."""
-    letters = "".join(_LETTERS.get(token.pos_, "-") for token in doc)
-    starts = [i for i, token in enumerate(doc) if token.is_sent_start or i == 0]
+    """RETURNS (List[Span]): The noun chunks of a Doc with parts of speech, labelled "NP", in order. White space between
+    words does not count."""
+    words = [token for token in doc if not token.is_space]
+    letters = "".join(_LETTERS.get(token.pos_, "-") for token in words)
+    starts = [i for i, token in enumerate(words) if token.is_sent_start or i == 0]
     return [
-        Span(doc, start + match.start(), start + match.end(), label=NOUN_PHRASE)
-        for start, end in pairwise([*starts, len(doc)])
+        Span(doc, words[start + match.start()].i, words[start + match.end() - 1].i + 1, label=NOUN_PHRASE)
+        for start, end in pairwise([*starts, len(words)])
         for match in _CHUNK.finditer(letters[start:end])
     ]
 

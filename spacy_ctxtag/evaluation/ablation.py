@@ -11,7 +11,7 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
 
 import numpy as np
 import srsly
@@ -23,6 +23,7 @@ from ..errors import Errors
 from .significance import Difference, compare_counts
 
 BASE = "base"
+LONGEST = 1000  # characters of a path
 NAME = re.compile(r"[\w.+-]+")
 
 
@@ -126,10 +127,11 @@ def make_runs(
     seeds: Sequence[int],
     data: Path,
     output: Path,
+    code: Optional[Path] = None,
 ) -> List[Run]:
-    """Write the config of every run.
+    """Write the config of every run. Its seed is that of `[system]`, too, where there is one.
 
-    data (Path): What the runs will be scored on.
+    data (Path): What the runs will be scored on. code (Optional[Path]): A file with registered functions.
     RETURNS (List[Run]): Seed by seed, so that what there is when they are cut off can be compared.
     RAISES (ValueError): CT702, CT703, before anything is trained.
     """
@@ -137,11 +139,12 @@ def make_runs(
     configs = {variant.name: changed(base, variant) for variant in variants}
     for variant in variants:
         _check(configs[variant.name], variant)
-    texts = _digest(data, *_files(base))
     runs = []
     for seed in seeds:
         for variant in variants:
-            seeded = changed(configs[variant.name], Variant(variant.name, {"training.seed": seed}))
+            one = {"training.seed": seed, **({"system.seed": seed} if "seed" in base.get("system", {}) else {})}
+            seeded = changed(configs[variant.name], Variant(variant.name, one))
+            texts = _digest(data, *([code] if code else []), *_files(seeded))
             folder = output / f"{variant.name}-{seed}"
             folder.mkdir(parents=True, exist_ok=True)
             seeded.to_disk(folder / "config.cfg")
@@ -151,9 +154,17 @@ def make_runs(
 
 
 def _files(config: Config) -> List[Path]:
-    """RETURNS (List[Path]): What the settings of [paths] name: files, and those in folders."""
-    named = [Path(value) for value in config.get("paths", {}).values() if isinstance(value, str)]
+    """RETURNS (List[Path]): The files that settings name, and those in the folders that they do."""
+    named = [path for path in map(Path, _strings(config.interpolate())) if path.is_file() or len(path.parts) > 1]
     return [file for path in named for file in (sorted(path.rglob("*")) if path.is_dir() else [path]) if file.is_file()]
+
+
+def _strings(values: Any) -> Iterator[str]:
+    if isinstance(values, str):
+        yield from [values] if values and len(values) < LONGEST else []
+    elif isinstance(values, (dict, list)):
+        for value in values.values() if isinstance(values, dict) else values:
+            yield from _strings(value)
 
 
 def _digest(*files: Path) -> str:
@@ -198,11 +209,14 @@ def execute(runs: Sequence[Run], command: Callable[[Run], List[str]], jobs: int,
 
 
 def tables(runs: Sequence[Run]) -> Dict[str, List[Row]]:
-    """RETURNS (Dict[str, List[Row]]): By score, a row for each variant, the base first."""
+    """RETURNS (Dict[str, List[Row]]): By score, a row for each variant, the base first.
+    RAISES (ValueError): CT706 without any score."""
     results: Dict[str, List[Any]] = {}
     for run in runs:
         results.setdefault(run.variant, []).append(run.read())
     names = dict.fromkeys(score for some in results.values() for result in some for score in result["scores"])
+    if not names:
+        raise ValueError(Errors.CT706)
     return {score: _rows(score, results) for score in names}
 
 

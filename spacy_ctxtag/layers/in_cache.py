@@ -27,7 +27,7 @@ def _groups(n_tokens: List[int]) -> Iterator[slice]:
     """YIELDS (slice): Docs of ROWS tokens together at most, or one alone."""
     first = size = 0
     for i, length in enumerate(n_tokens):
-        if size and size + length > ROWS:
+        if length and size and size + length > ROWS:  # an empty Doc never stands alone
             yield slice(first, i)
             first, size = i, 0
         size += length

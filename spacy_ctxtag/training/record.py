@@ -60,7 +60,7 @@ def append_record(path: Path, record: Record) -> None:
 def keep_records(path: Path, steps: int) -> None:
     """Leave only the evaluations of the first so many steps, before a run goes on from there."""
     text = path.read_text(encoding="utf8") if path.is_file() else ""
-    lines = [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
+    lines = [f"{line}\n" for line in text.split("\n")[:-1]]  # what follows the last one was cut off
     unfinished = path.with_name(f"{path.name}.tmp")
     unfinished.write_text("".join(line for line in lines if json.loads(line)["step"] < steps), encoding="utf8")
     unfinished.replace(path)

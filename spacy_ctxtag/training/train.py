@@ -81,17 +81,18 @@ def train(
     checkpoint = read_checkpoint(output) if resume else None
     if checkpoint is not None and before is None:
         raise TrainingError(Errors.CT602.format(path=output / FOLDER, reason=f"no {FILE} beside it"))
-    if checkpoint is None:
-        _clear(output)
-    else:
+    if checkpoint is not None:
         manifest["resumed"].append({"at": now(), "steps": checkpoint.info["steps"]})
     exact = deterministic_torch(manifest["machine"]["threads"]) if deterministic else contextlib.nullcontext()
-    with _told(output, manifest) as end, exact, stop.listening():
+    with exact, stop.listening():
         nlp = init_nlp(config, use_gpu=use_gpu)
         run = Run(nlp, use_gpu=use_gpu, stdout=stdout, stderr=stderr)
-        is_finished = run.train(output, stop, checkpoint=checkpoint, checkpoint_every=checkpoint_every)
-        score, at = max(((score, -step) for score, step in run.results), default=(0.0, 0))
-        end("finished" if is_finished else "stopped", steps=run.steps, best={"score": score, "step": -at})
+        if checkpoint is None:
+            _clear(output)  # not before: what an earlier run has left may be what this one begins with
+        with _told(output, manifest) as end:
+            is_finished = run.train(output, stop, checkpoint=checkpoint, checkpoint_every=checkpoint_every)
+            score, at = max(((score, -step) for score, step in run.results), default=(0.0, 0))
+            end("finished" if is_finished else "stopped", steps=run.steps, best={"score": score, "step": -at})
     if is_finished:
         remove_checkpoint(output)
     return Outcome("finished" if is_finished else "stopped", run.steps, stop.signal)
@@ -106,6 +107,7 @@ def _told(output: Path, manifest: Dict[str, Any]) -> Iterator[Any]:
         write_json(output / FILE, manifest)
 
     manifest.update(status="running", end=None)
+    manifest.pop("error", None)  # of the attempt before
     write_json(output / FILE, manifest)
     try:
         yield end

@@ -43,11 +43,6 @@ def test_noun_chunks_cross_no_sentence(nlp):
     assert [len(span) for span in noun_chunks(make_doc(nlp, line, sent_starts=[True, False, True]))] == [2, 1]
 
 
-def test_noun_chunks_hold_no_white_space(nlp):
-    doc = Doc(nlp.vocab, words=["old", "\n", "men"], pos=["ADJ", "SPACE", "NOUN"])
-    assert [span.text for span in noun_chunks(doc)] == ["men"]
-
-
 def test_noun_chunks_of_an_empty_doc(nlp):
     assert noun_chunks(Doc(nlp.vocab)) == []
 
@@ -71,3 +66,9 @@ def test_add_noun_chunks_needs_no_part_of_speech_for_white_space(nlp):
     doc = Doc(nlp.vocab, words=["she", "\n"], pos=["PRON", ""])
     add_noun_chunks(doc, "chunks")
     assert [span.text for span in doc.spans["chunks"]] == ["she"]
+
+
+def test_white_space_cuts_no_chunk(nlp):
+    words, pos = ["the", " ", "old", "\n", "dog", "barks"], ["DET", "SPACE", "ADJ", "SPACE", "NOUN", "VERB"]
+    doc = Doc(nlp.vocab, words, [True, False, True, False, True, False], pos=pos)
+    assert [(chunk.start, chunk.end) for chunk in noun_chunks(doc)] == [(0, 5)]

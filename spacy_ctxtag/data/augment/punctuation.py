@@ -63,12 +63,17 @@ def _straighten(words: Sequence[str]) -> List[str]:
 
 
 def _curl(doc: Doc) -> List[str]:
-    """A quote opens if there is no space behind it, and one before it or nothing."""
+    """A quote opens if there is no space behind it, and one before it or nothing. With spaces on both sides it may do
+    either, and stays as it is."""
     made = []
     for i, token in enumerate(doc):
-        opens = not token.whitespace_ and (i == 0 or bool(doc[i - 1].whitespace_)) and i + 1 < len(doc)
+        before, behind = i == 0 or bool(doc[i - 1].whitespace_), bool(token.whitespace_)
+        opens = before and not behind and i + 1 < len(doc)
         pair = _STRAIGHT.get(token.text)
-        made.append(token.text.replace("'", "’") if pair is None else pair[0 if opens else 1])
+        if pair is None:
+            made.append(token.text.replace("'", "’"))
+        else:
+            made.append(token.text if before and behind else pair[0 if opens else 1])
     return made
 
 
