@@ -3,7 +3,7 @@
 import io
 import json
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,9 @@ def create_hook() -> Callable[[Any, dict[str, Any]], None]:
 
 
 @pytest.fixture(autouse=True)
-def no_hooks() -> None:
+def no_hooks() -> Iterator[None]:
+    """A test leaves no hook behind: fixtures of the module, which come before those of the next test, train, too."""
+    yield
     hooks.clear()
 
 
