@@ -40,10 +40,10 @@ def ablate_cli(
     Train a config and variants of it, several seeds each, and show what each variant changes. What is cut off goes on
     where it stopped. Further options are settings of the config for all runs, such as --paths.train corpus/train.spacy.
     """
-    import srsly
     from spacy.cli import _util
 
     from ..evaluation.ablation import execute, make_runs, read_grid, tables
+    from ..training.folders import write_json
 
     spacy_cli: Any = _util  # not all of it is exported
     try:
@@ -57,7 +57,7 @@ def ablate_cli(
 
     def command(run: "Run") -> List[str]:
         task = run.folder / "task.json"
-        srsly.write_json(task, {"folder": str(run.folder), "key": run.key, **common})
+        write_json(task, {"folder": str(run.folder), "key": run.key, **common})
         return [sys.executable, "-m", "spacy_ctxtag.cli.ablate_child", str(task)]
 
     try:
@@ -70,7 +70,7 @@ def ablate_cli(
     for score, rows in found.items():
         msg.table(as_cells(rows), header=HEADER, divider=True, aligns=["l", *("r" for _ in HEADER[1:])])
         msg.text(CAPTION.format(score=score, data=data))
-    srsly.write_json(output / "ablation.json", as_record(found, data=data, seeds=seeds))
+    write_json(output / "ablation.json", as_record(found, data=data, seeds=seeds))
     msg.good(f"{output / 'ablation.json'}: all figures")
 
 

@@ -22,6 +22,7 @@ def main(task: Dict[str, Any]) -> None:
     from spacy.util import load_config, load_model
 
     from ..evaluation.counts import count_examples, f_score
+    from ..training.folders import write_json
     from ..training.train import train
     from .calibrate import read_examples
 
@@ -51,11 +52,9 @@ def main(task: Dict[str, Any]) -> None:
         "scores": {name: float(f_score(each.sum(axis=0))) for name, each in counts.items()},
         "counts": {name: each.tolist() for name, each in counts.items()},
     }
+    write_json(folder / "result.json", result)
     if not task["keep"]:
         shutil.rmtree(models)
-    partial = folder / "result.partial"
-    srsly.write_json(partial, result)
-    partial.replace(folder / "result.json")
 
 
 if __name__ == "__main__":

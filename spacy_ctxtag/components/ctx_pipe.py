@@ -1,7 +1,6 @@
 """What all trainable components share: streams that survive a bad document, updates, and weights saved as files."""
 
 import math
-import shutil
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -19,6 +18,7 @@ from ..errors import Errors
 from ..exceptions import NotFinite
 from ..layers.hf_shim import HFShim, weights_apart
 from ..layers.text_cache import CacheInfo, TextCache
+from ..training.folders import replace_folder
 
 BATCH_TOKENS = 65536  # of a batch of prediction, unless it is one Doc
 UPSTREAM = "ctx_upstream"  # the attribute of a listener, a node of a model, where a `ctx_encoder` sets itself
@@ -200,11 +200,7 @@ def _write_model(model: Model[Any, Any], path: Path) -> None:
         path.write_bytes(model.to_bytes())
     for shim, folder in _encoders(model, path):
         if shim.is_loaded:
-            unfinished = folder.with_name(folder.name + ".tmp")
-            shutil.rmtree(unfinished, ignore_errors=True)
-            shim.save(unfinished)
-            shutil.rmtree(folder, ignore_errors=True)
-            unfinished.rename(folder)
+            replace_folder(folder, shim.save)
 
 
 def _read_model(model: Model[Any, Any], path: Path, name: str) -> None:

@@ -115,7 +115,7 @@ def pretrain(
     """
     run = RunFiles(output)
     run.check(resume=resume, force=force)
-    if resume and run.is_finished():
+    if resume and run.is_finished() and run.plan() is None:
         return run.report()
     masked = load_masked_lm(backbone.resolve(), seed=settings.seed)
     files, dev_files = raw_files(inputs), None if dev is None else raw_files([dev])

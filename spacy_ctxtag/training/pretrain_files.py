@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
 
 from ..errors import Errors
+from .folders import replace_folder, write_json
 
 Plan = Dict[str, Any]
 REPORT = "pretrain.json"
@@ -32,6 +33,8 @@ class RunFiles:
     def check(self, *, resume: bool, force: bool) -> None:
         """RAISES (ValueError): CT555 where something would be replaced that is no result of pretraining, or without
         `force`; CT556 for a run that was cut off, without `force` or `resume`."""
+        if self.plan() is not None and not (force or resume):
+            raise ValueError(Errors.CT556.format(path=self.work))
         problem, remedy = "", "Name another folder."
         if self.output.exists() and not self.output.is_dir():
             problem = "is a file"
@@ -41,8 +44,6 @@ class RunFiles:
             problem, remedy = "is there already", "Name another folder, or replace it with --force."
         if problem:
             raise ValueError(Errors.CT555.format(path=self.output, problem=problem, remedy=remedy))
-        if self.work.exists() and not (force or resume):
-            raise ValueError(Errors.CT556.format(path=self.work))
 
     def is_finished(self) -> bool:
         return (self.output / REPORT).is_file()
@@ -57,7 +58,7 @@ class RunFiles:
         self.work.mkdir(parents=True)
         lines = [json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in held_out]
         self._held_out.write_text("".join(lines), encoding="utf8", newline="\n")
-        _write(self._plan, lambda path: path.write_text(json.dumps(plan, indent=2) + "\n", encoding="utf8"))
+        write_json(self._plan, plan)
 
     def plan(self) -> Optional[Plan]:
         """RETURNS (Optional[Plan]): That of the run that was cut off, if there is one."""
@@ -71,7 +72,9 @@ class RunFiles:
         """Replace the checkpoint."""
         import torch
 
-        _write(self._checkpoint, lambda path: torch.save(state, path))
+        unfinished = self._checkpoint.with_name(self._checkpoint.name + ".tmp")
+        torch.save(state, unfinished)
+        unfinished.replace(self._checkpoint)
 
     def load(self) -> Optional[Dict[str, Any]]:
         """RETURNS (Optional[Dict[str, Any]]): The checkpoint, if there is one."""
@@ -83,18 +86,10 @@ class RunFiles:
 
     def finish(self, save: Callable[[Path], None], report: Dict[str, Any]) -> None:
         """Write the backbone, and remove what was needed to go on."""
-        result, old = self.work / "result", self.work / "old"
-        for folder in (result, old):
-            shutil.rmtree(folder, ignore_errors=True)
-        save(result)
-        (result / REPORT).write_text(json.dumps(report, indent=2) + "\n", encoding="utf8")
-        if self.output.exists():
-            self.output.rename(old)
-        result.rename(self.output)
+
+        def write(path: Path) -> None:
+            save(path)
+            write_json(path / REPORT, report)
+
+        replace_folder(self.output, write)
         shutil.rmtree(self.work)
-
-
-def _write(path: Path, write: Callable[[Path], Any]) -> None:
-    unfinished = path.with_name(path.name + ".tmp")
-    write(unfinished)
-    unfinished.replace(path)

@@ -13,7 +13,7 @@ from pipelines import HEADS, make_examples, make_pipeline, train
 from spacy.language import Language
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import train as spacy_train
-from test_resume import make, no_hooks, run  # noqa: F401 (no_hooks is for every test here)
+from test_resume import make, run
 from thinc.api import Adam, Config, Linear
 
 from spacy_ctxtag.exceptions import NotFinite

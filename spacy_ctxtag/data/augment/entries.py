@@ -38,7 +38,7 @@ def read_entries(
                 continue
         else:
             cells = [cell.strip() for cell in line.split("\t")]
-            data = dict(zip(columns, cells)) if len(cells) <= len(columns) else None  # noqa: B905 - fewer are allowed
+            data = dict(zip(columns, cells, strict=False)) if len(cells) <= len(columns) else None
         entry = parse(data) if isinstance(data, dict) else None
         if entry is None:
             problems.append(Problem(str(path), number, Errors.CT391.format(line=line[:80], expected=expected)))
