@@ -1,0 +1,74 @@
+"""What brings back the rarest labels of WNUT-17: costs in the loss, sentences that come more often, and both.
+
+    .venv/bin/python benchmarks/rare_labels.py --data DIR
+
+The three labels that the fewest sentences have: recall and F of each, and what it does to F over all labels; three
+seeds. Settings and results are in `results/rare_labels.json`; the harness is that of `accuracy.py`.
+"""
+
+import argparse
+import os
+import statistics
+import sys
+from pathlib import Path
+
+import accuracy
+from accuracy import Kind
+from systems.common import Run, environment, headline, write_result
+from systems.ctx_rare import rare_labels
+
+RESULT = accuracy.HERE / "results" / "rare_labels.json"
+SOURCES = ("benchmarks/systems/ctx.py", "spacy_ctxtag/data/rare_labels.py", *accuracy.SPACY, *accuracy.OURS)
+SYSTEMS = {
+    "ctx": "as it is",
+    "ctx-costs": "costs on the three labels",
+    "ctx-repeated": "sentences with rare labels repeated",
+    "ctx-costs-repeated": "both",
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    data = os.environ.get("CTXTAG_DATA")
+    add("--data", type=Path, default=data, required=not data, help="folder of the corpora (else $CTXTAG_DATA)")
+    add("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    add("--jobs", type=int, default=1, help="trainings at a time")
+    add("--threads", type=int, default=os.cpu_count(), help="threads of each training")
+    add("--quick", action="store_true", help="96 sentences, one epoch, one seed: to see that it runs; nothing is kept")
+    options = parser.parse_args()
+    options.corpora, options.epochs, options.batch_size, options.curve = ["wnut17"], {}, 16, False
+    options.peer_python, options.lr, options.limit = Path(sys.executable), {}, 0
+    if options.quick:
+        options.limit, options.seeds, options.epochs = 96, [0], {"wnut17": 1}
+    variants = {name: Kind(title, "ctx_rare", 1e-4, SOURCES) for name, title in SYSTEMS.items() if name != "ctx"}
+    accuracy.SYSTEMS.update(variants)
+    accuracy.CORPORA["wnut17"] = accuracy.CORPORA["wnut17"]._replace(systems=tuple(SYSTEMS))
+    runs = accuracy.plan(options, {}, parts=options.seeds, systems=list(SYSTEMS))
+    results = accuracy.execute(runs, options, accuracy.WORK)
+
+    found: dict[str, list[dict]] = {}
+    for run, result in zip(runs, results, strict=True):
+        found.setdefault(run.system, []).append(result["scores"]["ner"])
+    labels = rare_labels(Run.read(runs[0], "train"))
+    claims = []
+    print(f"{'':38}{'F':>8}{'macro F':>9}" + "".join(f"{label + ' R':>18}{'F':>7}" for label in labels))
+    for name, scores in found.items():
+        row = {"f": statistics.mean(map(headline, scores)), "macro_f": statistics.mean(s["macro_f"] for s in scores)}
+        for label in labels:
+            of_label = [s["per_type"].get(label, {"r": 0.0, "f": 0.0}) for s in scores]
+            row |= {f"{label}.{key}": statistics.mean(each[key] for each in of_label) for key in ("r", "f")}
+        row["rare_r"] = statistics.mean(row[f"{label}.r"] for label in labels)
+        cells = "".join(f"{row[f'{label}.r']:18.2f}{row[f'{label}.f']:7.2f}" for label in labels)
+        print(f"{SYSTEMS[name]:38}{row['f']:8.2f}{row['macro_f']:9.2f}{cells}")
+        claims += [accuracy.claim(f"wnut17.{name}.{key}", round(value, 4), at_least=0) for key, value in row.items()]
+    if options.quick or len(options.seeds) < 3:
+        print(f"\n{RESULT.name} is written by a full run only: at least three seeds")
+        return
+    raw = [{"run": r["run"] | {"data": ""}, "scores": r["scores"], "settings": r["settings"]} for r in results]
+    unit = "percent, mean over seeds, on test: micro F over exact spans (f), macro_f, recall (r) and F of labels"
+    write_result(RESULT, environment() | {"raw": raw, "unit": unit, "labels": labels, "claims": claims})
+
+
+if __name__ == "__main__":
+    main()
