@@ -8,8 +8,8 @@ the size of batches that is best for it on a sample. The texts are sentences of 
 of about 150 words, one document of 100,000 words, and 10,000 lines of at most 16 words. `ctx`, `spacy_trf` and the
 token classifier (for transformers' pipeline, spacy-huggingface-pipelines and Flair) were trained by `accuracy.py` on
 wikigold for a few epochs; the pipeline with NER and tagger for one epoch here. `ctx quantize` made those in int8, with
-ranges from the dev sets. The results are `results/speed.json`
-and `docs/images/speed.svg`.
+ranges from the dev sets. F is that on dev and test of wikigold, of which nothing was learned. The results are
+`results/speed.json` and `docs/images/speed.svg`.
 """
 
 import argparse
@@ -108,6 +108,7 @@ def make_texts(data: Path, folder: Path, quick: bool) -> dict[str, tuple[Path, i
     gold = list(read_tsv(data / "wikigold" / "train.tsv"))
     words = [word for sentence in gold for word in sentence.words]
     lines = [" ".join(s.words) for s in [*gold, *read_conllu(data / "ud_ewt" / "train.conllu")] if len(s.words) <= 16]
+    held_out = [s for split in ("dev", "test") for s in read_tsv(data / "wikigold" / f"{split}.tsv")]
     documents = list(joined(gold, 150))[: 16 if quick else 100]
     contents: dict[str, list[Any]] = {
         "documents": [" ".join(each.words) for each in documents],
@@ -115,7 +116,7 @@ def make_texts(data: Path, folder: Path, quick: bool) -> dict[str, tuple[Path, i
         "lines": (lines * (1 + 10000 // len(lines)))[: 100 if quick else 10000],
         "long": repeated(words, 2000 if quick else 100000, 1),
         "training": [{"words": each.words, "tags": each.tags["ner"]} for each in documents[: 16 if quick else 48]],
-        "test": [{"words": s.words, "tags": s.tags["ner"]} for s in read_tsv(data / "wikigold" / "test.tsv")],
+        "held out": [{"words": s.words, "tags": s.tags["ner"]} for s in held_out],
     }
     for length in LENGTHS[:2] if quick else LENGTHS:
         contents[f"length {length}"] = repeated(words, length, max(1, 10000 // length))
@@ -380,7 +381,7 @@ def main() -> None:
         if "documents" not in speeds:
             workers = {w.name: w for w in (stack.enter_context(make(*each)) for each in names)}
             for name, key in (("ctx", "f"), ("joint", "f_joint")):
-                raw[key] = {p: workers[f"{name} {p}"].ask("score", texts["test"][0])["f"] for p in PRECISIONS}
+                raw[key] = {p: workers[f"{name} {p}"].ask("score", texts["held out"][0])["f"] for p in PRECISIONS}
             raw["batch_sizes"] = pick_batch_sizes(list(workers.values()), texts)
             speeds["documents"] = by_turns(list(workers.values()), "documents", texts, options.repetitions)
             keep(raw)

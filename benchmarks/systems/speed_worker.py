@@ -155,11 +155,13 @@ class Flair:
 
 
 def ours(folder: str, precision: str) -> SpacyPipeline:
-    """A pipeline whose encoder is in its one head, or in `ctx_encoder`."""
-    config = json.loads((Path(folder) / "meta.json").read_text(encoding="utf8"))
-    shared = "ctx_encoder" in config["pipeline"]
-    place = "ctx_encoder.model" if shared else f"{config['pipeline'][0]}.model.tok2vec.encoder"
-    return SpacyPipeline(folder, config={f"components.{place}.precision": precision})
+    """A pipeline whose encoder is in its one head, or in `ctx_encoder`; beside small numbers features are in bf16."""
+    names = json.loads((Path(folder) / "meta.json").read_text(encoding="utf8"))["pipeline"]
+    shared = "ctx_encoder" in names
+    places = {"ctx_encoder.model" if shared else f"{names[0]}.model.tok2vec.encoder": precision}
+    for name in names[shared:]:
+        places[f"{name}.model.tok2vec"] = "bf16" if precision in ("bf16", "int8") else "fp32"
+    return SpacyPipeline(folder, config={f"components.{place}.precision": value for place, value in places.items()})
 
 
 SYSTEMS: dict[str, Callable[[str, str], Any]] = {

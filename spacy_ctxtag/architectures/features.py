@@ -24,6 +24,7 @@ def build_features_v1(
     dropout: float = 0.1,
     word_dropout: float = 0.0,
     locked_dropout: float = 0.0,
+    precision: str = "fp32",
 ) -> Model[List[Doc], List[Floats2d]]:
     """Build a tok2vec out of an encoder and further layers over the same Docs ("spacy-ctxtag.Features.v1").
 
@@ -39,13 +40,18 @@ def build_features_v1(
     word_dropout (float): Share of the tokens whose output becomes zeros while training, see `WordDropout`.
     locked_dropout (float): Dropout rate of dimensions of the output, the same ones for all tokens of a Doc, see
         `LockedDropout`.
+    precision (str): Of the products of "concat" in prediction: "fp32", or "bf16", see `maxout`.
     RETURNS (Model[List[Doc], List[Floats2d]]): B Docs to B × (T, W), with `nO` set and the references `encoder`,
         `characters`, `orthography`, `extra` to what was given; the encoder itself if there is nothing else to do.
     RAISES: ValueError, see `fuse`; CT210 for a rate of these two outside [0, 1).
     """
     layers = {"encoder": encoder, "characters": characters, "orthography": orthography, "extra": extra}
     given = {name: layer for name, layer in layers.items() if layer is not None}
-    fused = encoder if len(given) == 1 else fuse(list(given.values()), fusion, width=width, dropout=dropout)
+    fused = (
+        encoder
+        if len(given) == 1
+        else fuse(list(given.values()), fusion, width=width, dropout=dropout, precision=precision)
+    )
     model = fused
     if word_dropout or locked_dropout:
         model = chain(fused, WordDropout(word_dropout), LockedDropout(locked_dropout))

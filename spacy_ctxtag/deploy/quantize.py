@@ -1,10 +1,11 @@
 """A pipeline whose encoders compute in smaller numbers and are stored in them: made, and measured beside what it was.
 
-Only encoders change. What else there is in the components (features, CRF) stays in the numbers it has.
+Only encoders are stored in them. Where the processor has instructions for it, the products that fuse features are
+computed in bf16 beside an encoder in int8 or bf16; what else there is in the components stays in the numbers it has.
 """
 
 import contextlib
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Sequence
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Sequence, Tuple
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -20,6 +21,7 @@ from .measure import count_bytes, encoders_of, like_in_use, score_heads, words_p
 META_KEY = "ctx_quantized"
 SMALLER = ("int8", "bf16", "fp16")
 ENCODER = "spacy-ctxtag.Encoder."
+FEATURES = "spacy-ctxtag.Features."
 
 
 class Place(NamedTuple):
@@ -148,9 +150,9 @@ def find_encoders(nlp: Language) -> List[Place]:
     config = nlp.config.interpolate()["components"]
     found = []
     for name, pipe in nlp.pipeline:
-        sections = _sections(config[name], f"components.{name}")
-        for (section, precision), shim in zip(sections, encoders_of(pipe), strict=True):
-            chosen = choose(precision, own_precision(shim.module), shim.measured)
+        sections = _sections(config[name], f"components.{name}", ENCODER)
+        for (section, settings), shim in zip(sections, encoders_of(pipe), strict=True):
+            chosen = choose(settings.get("precision", "fp32"), own_precision(shim.module), shim.measured)
             found.append(Place(name, section, shim, chosen))
     return found
 
@@ -172,13 +174,13 @@ def find_heads(nlp: Language, places: Sequence[Place]) -> List[str]:
     return heads
 
 
-def _sections(config: Mapping[str, Any], at: str) -> Iterator[Any]:
-    """YIELDS (Tuple[str, str]): The place of each encoder in a part of a config, and its precision."""
-    if str(config.get("@architectures", "")).startswith(ENCODER):
-        yield at, config.get("precision", "fp32")
+def _sections(config: Mapping[str, Any], at: str, architecture: str) -> Iterator[Tuple[str, Mapping[str, Any]]]:
+    """YIELDS (Tuple[str, Mapping]): The place of each block of an architecture in a part of a config, and the block."""
+    if str(config.get("@architectures", "")).startswith(architecture):
+        yield at, config
     for name, value in config.items():
         if isinstance(value, dict):
-            yield from _sections(value, f"{at}.{name}")
+            yield from _sections(value, f"{at}.{name}", architecture)
 
 
 def _check(precision: str, repetitions: int, batch_size: int) -> None:
@@ -196,7 +198,11 @@ def _check(precision: str, repetitions: int, batch_size: int) -> None:
 
 def load_in(model: Any, nlp: Language, precision: str) -> Language:
     """RETURNS (Language): The same pipeline, loaded once more, with the same vocabulary, to predict in a precision."""
-    config = {f"{place.section}.precision": precision for place in find_encoders(nlp)}
+    settings = {place.section: precision for place in find_encoders(nlp)}
+    components = nlp.config.interpolate()["components"]
+    for section, _ in _sections({name: components[name] for name in nlp.pipe_names}, "components", FEATURES):
+        settings[section] = "bf16" if precision in ("int8", "bf16") else "fp32"
+    config = {f"{section}.precision": value for section, value in settings.items()}
     return load_model(model, vocab=nlp.vocab, disable=nlp.disabled, config=config)
 
 

@@ -11,13 +11,14 @@ from typing import Any, Callable, List, Literal, Optional, Sequence, Tuple
 
 import numpy
 from spacy.tokens import Doc
-from thinc.api import Dropout, LayerNorm, Linear, Maxout, Model, NumpyOps, chain
+from thinc.api import Dropout, LayerNorm, Linear, Model, NumpyOps, chain
 from thinc.types import Floats2d
 
 from ..errors import Errors
 from .gate import gate
 from .hstack import hstack
 from .in_cache import predict_in_cache
+from .maxout import maxout
 
 InT = List[Doc]
 OutT = List[Floats2d]
@@ -32,6 +33,7 @@ def fuse(
     *,
     width: int = 256,
     dropout: float = 0.0,
+    precision: str = "fp32",
 ) -> Model[InT, OutT]:
     """Fuse the outputs of several tok2vec layers.
 
@@ -47,8 +49,9 @@ def fuse(
     kind (str): "concat", "gate" or "add".
     width (int): W.
     dropout (float): Dropout rate of the result. spaCy sets it while training.
+    precision (str): Of the products of "concat" in prediction, see `maxout`.
     RETURNS (Model[List[Doc], List[Floats2d]]): The layer. Its `layers` are those given, then the mixer.
-    RAISES: ValueError (CT200, CT203, CT204; CT205 in initialize; CT206 where a layer's rows are not the tokens).
+    RAISES: ValueError (CT016, CT200, CT203, CT204; CT205 in initialize; CT206 where a layer's rows are not the tokens).
     """
     if kind not in KINDS:
         raise ValueError(Errors.CT203.format(kind=kind, expected=", ".join(KINDS)))
@@ -58,7 +61,9 @@ def fuse(
         raise ValueError(Errors.CT200.format(layer="fuse", name="width", value=width, least=1))
     join: Model[Parts, Floats2d] = gate(len(layers), width)
     if kind != "gate":
-        join = chain(hstack(), Maxout(width, nP=3) if kind == "concat" else Linear(width))  # Linear: W = [W_1 … W_n]
+        join = chain(
+            hstack(), maxout(width, precision=precision) if kind == "concat" else Linear(width)
+        )  # Linear: W = [W_1 … W_n]
     mix: Model[Parts, Floats2d] = chain(join, LayerNorm(width), Dropout(dropout))
     return Model("fuse", _forward, init=_init, dims={"nO": width}, layers=[*layers, mix])
 

@@ -15,7 +15,7 @@ class TorchGemmOps(NumpyOps):
         self, x: Floats2d, y: Floats2d, out: Optional[Floats2d] = None, trans1: bool = False, trans2: bool = False
     ) -> Floats2d:
         """RETURNS (Floats2d): x y, each transposed first if so told, in `out` where that is given."""
-        if not all(_fits(array) for array in (x, y, out)):
+        if not all(fits(array) for array in (x, y, out)):
             return cast(Floats2d, super().gemm(x, y, out=out, trans1=trans1, trans2=trans2))
         left, right = torch.from_numpy(x), torch.from_numpy(y)
         left, right = left.T if trans1 else left, right.T if trans2 else right
@@ -34,7 +34,7 @@ def by_torch(model: Model[Any, Any]) -> Model[Any, Any]:
     return model
 
 
-def _fits(array: Any) -> bool:
+def fits(array: Any) -> bool:
     """Whether PyTorch can take an array without a copy, and may write into it."""
     if array is None:
         return True

@@ -119,9 +119,9 @@ def test_quantize_changes_the_precision_in_the_config_and_nothing_else(folders: 
     nlp, result = make(folders["apart"])
     config = result.nlp.config.copy()
     for name in HEADS:
-        block = config["components"][name]["model"]["tok2vec"]["encoder"]
-        assert block["precision"] == "int8"
-        block["precision"] = "fp32"
+        features = config["components"][name]["model"]["tok2vec"]
+        assert (features["encoder"]["precision"], features["precision"]) == ("int8", "bf16")
+        features["encoder"]["precision"] = features["precision"] = "fp32"
     assert config == nlp.config
 
 
