@@ -153,7 +153,8 @@ def pretrain(
 
 def _check_plan(plan: Plan, asked: Plan) -> None:
     """RAISES (ValueError): CT557 when a run that goes on is asked to do something else than at first."""
-    before, now = ({**each["settings"], **{k: each[k] for k in ("backbone", "backbone_sha256", "files", "dev")}} for each in (plan, asked))
+    compared = ("backbone", "backbone_sha256", "files", "dev")
+    before, now = ({**each["settings"], **{key: each.get(key) for key in compared}} for each in (plan, asked))
     other = [
         f"{name} was {before.get(name)!r}, is {value!r}" for name, value in now.items() if before.get(name) != value
     ]
