@@ -72,7 +72,7 @@ def test_disagreement_says_where_it_is_and_who_says_what() -> None:
         "start": 0,
         "end": 14,
         "text": "Ilse Marchetti",
-        "sentence": "Ilse Marchetti ",
+        "sentence": "Ilse Marchetti",
         "says": {"ann": [[0, 14, "PER"]], "bob": [[5, 14, "PER"]], "cy": None},
         "adjudicated": None,
     }
