@@ -101,16 +101,18 @@ def agreement_cli(
             write_gold(docs, gold)
             msg.good(f"{gold}: {count(len(docs), 'document')}; {count(n_open, 'disagreement')} left open")
             return
+        figures = compute_agreement(shared, list(annotators), n_samples=samples, seed=seed)
+        show(figures)
+        show_disagreements(disagreements, top)
+        if output is not None:
+            write(output, {"version": __version__, "samples": samples, "seed": seed, **figures}, disagreements)
+            msg.good(f"{output}: {FIGURES}, {LIST} ({count(len(disagreements), 'disagreement')})")
     except DataError as error:
         opt.show_problems(error.problems)
         msg.fail(count(sum(problem.is_error for problem in error.problems), "error"), exits=1)
         raise typer.Exit(1) from error
-    figures = compute_agreement(shared, list(annotators), n_samples=samples, seed=seed)
-    show(figures)
-    show_disagreements(disagreements, top)
-    if output is not None:
-        write(output, {"version": __version__, "samples": samples, "seed": seed, **figures}, disagreements)
-        msg.good(f"{output}: {FIGURES}, {LIST} ({count(len(disagreements), 'disagreement')})")
+    except OSError as error:
+        msg.fail(str(error), exits=1)
 
 
 # Input
