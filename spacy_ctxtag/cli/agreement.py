@@ -87,6 +87,8 @@ def agreement_cli(
     annotators = name_annotators(inputs)
     if len(annotators) < 2:
         msg.fail(Errors.CT755.format(n=len(annotators), names=", ".join(annotators)), exits=1)
+    if gold is not None and any(path.resolve() == gold.resolve() for paths in annotators.values() for path in paths):
+        msg.fail(f"{gold}: {Errors.CT372}", exits=1)
     try:
         shared = match_documents(list(annotators), read(annotators, options, lang))
         layers = find_layers(shared)
@@ -129,7 +131,7 @@ def check_output(output: Optional[Path], adjudicated: Optional[Path], gold: Opti
     if output is None:
         return
     if output.exists() and not output.is_dir():
-        msg.fail(Errors.CT508.format(path=output, problem="is a file", remedy="Name another folder."), exits=1)
+        msg.fail(Errors.CT759.format(path=output), exits=1)
     if (output / LIST).exists() and not force and has_answers(output / LIST):
         msg.fail(Errors.CT756.format(path=output / LIST), exits=1)
 

@@ -40,3 +40,4 @@ class EvaluationErrors:
     CT756 = "{path} has answers in it. Name another folder, or write over them with --force."
     CT757 = "Expected --adjudicated, a file with answers, and --gold, the .spacy file to write, together."
     CT758 = "The annotators share {n} documents, but have no layer of them in common: no entities, and no tags."
+    CT759 = "{path} is a file. Expected a folder for the figures and the list."

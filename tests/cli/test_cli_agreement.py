@@ -142,7 +142,8 @@ def test_agreement_says_what_is_wrong(folder: Path) -> None:
     agreement("ann.txt", "bob.txt", "--gold", "gold.spacy", fails="CT757")
     agreement("ann.txt", "bob.txt", "--adjudicated", "cy.jsonl", "--gold", "gold.txt", fails="CT371")
     agreement("ann.txt", "bob.txt", "--adjudicated", "cy.jsonl", "--gold", "gold.spacy", fails="CT754")
-    agreement("ann.txt", "bob.txt", "--output", "cy.jsonl", fails="CT508")
+    agreement("ann.txt", "bob.spacy", "--adjudicated", "cy.jsonl", "--gold", "bob.spacy", fails="CT372")
+    agreement("ann.txt", "bob.txt", "--output", "cy.jsonl", fails="CT759")
     agreement("ann.txt", "bob.txt", "--lang", "zzz", fails="CT500")
 
 
