@@ -34,16 +34,12 @@ def agreement_cli(
         List[str],
         typer.Argument(help="An annotator each: a file, a folder, or NAME=PATH, also several", show_default=False),
     ],
-    output: Annotated[
-        Optional[Path], typer.Option("--output", "-o", help=f"Folder for {FIGURES} and {LIST}")
-    ] = None,
+    output: Annotated[Optional[Path], typer.Option("--output", "-o", help=f"Folder for {FIGURES} and {LIST}")] = None,
     top: Annotated[int, typer.Option("--top", help="Print so many kinds of disagreement", min=0)] = 10,
     adjudicated: Annotated[
         Optional[Path], typer.Option("--adjudicated", help=f"A {LIST} with answers", exists=True, dir_okay=False)
     ] = None,
-    gold: Annotated[
-        Optional[Path], typer.Option("--gold", help="With --adjudicated: the .spacy file to write")
-    ] = None,
+    gold: Annotated[Optional[Path], typer.Option("--gold", help="With --adjudicated: the .spacy file to write")] = None,
     samples: Annotated[int, typer.Option("--samples", help="Draws of documents, for intervals", min=100)] = 9999,
     seed: Annotated[int, typer.Option("--seed", help="Of these draws", min=0)] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace a list that has answers in it")] = False,
@@ -204,7 +200,12 @@ def show(figures: Dict[str, Any]) -> None:
         title, pairs = TITLES[layer], found["pairs"]
         columns = {key: name for key, name in PAIR.items() if layer == "entities" or key == "kappa"}
         rows = [
-            [_pair(pair), f"{pair['documents']:,}", f"{pair['units']:,}", *(_with_interval(pair[key]) for key in columns)]
+            [
+                _pair(pair),
+                f"{pair['documents']:,}",
+                f"{pair['units']:,}",
+                *(_with_interval(pair[key]) for key in columns),
+            ]
             for pair in pairs
         ]
         _table(rows, [title, "documents", "tokens", *columns.values()])
@@ -224,13 +225,23 @@ def _show_all(found: Dict[str, Any], title: str) -> None:
 
 def _show_labels(pairs: List[Dict[str, Any]]) -> None:
     rows = [
-        [plain(label), _pair(pair), f"{each['a']:,}", f"{each['b']:,}", *(_with_interval(each[k]) for k in ("f", "f_overlap"))]
+        [
+            plain(label),
+            _pair(pair),
+            f"{each['a']:,}",
+            f"{each['b']:,}",
+            *(_with_interval(each[k]) for k in ("f", "f_overlap")),
+        ]
         for pair in pairs
         for label, each in pair["labels"].items()
     ]
     _table(rows, ["label", "", "first", "second", PAIR["f"], PAIR["f_overlap"]])
     rows = [
-        [_pair(pair), f"{pair['borders']['matched']:,}", *(_with_interval(pair["borders"][k]) for k in ("same", "first", "last"))]
+        [
+            _pair(pair),
+            f"{pair['borders']['matched']:,}",
+            *(_with_interval(pair["borders"][k]) for k in ("same", "first", "last")),
+        ]
         for pair in pairs
     ]
     _table(rows, ["borders, tokens apart", "mentions", "same", "first token", "last token"])
@@ -238,7 +249,7 @@ def _show_labels(pairs: List[Dict[str, Any]]) -> None:
 
 def show_disagreements(found: List["Disagreement"], top: int) -> None:
     """Print the most frequent kinds, with an example of each."""
-    kinds: Dict[Any, "Disagreement"] = {}
+    kinds: Dict[Any, Disagreement] = {}
     for each in found:
         kinds.setdefault((each["layer"], each["kind"]), each)
     layers = list(dict.fromkeys(layer for layer, _ in kinds))

@@ -21,19 +21,21 @@ class EvaluationErrors:
     )
     CT705 = "Tests of significance need SciPy. Install it with `pip install 'spacy-ctxtag[stats]'`; all runs are kept."
     CT750 = (
-        "Document {id!r} of {b} has another text than that of {a}: {text_b!r} instead of {text_a!r}, white space aside. "
-        "Expected the same text. Mend it; if these are different documents, give them different ids."
+        "Document {id!r} of {b} has another text than that of {a}: {text_b!r} instead of {text_a!r}, white space "
+        "aside. Expected the same text. Mend it; if these are different documents, give them different ids."
     )
     CT751 = (
-        "No document was annotated twice. Documents: {counts}. Expected documents with the same text, white space aside."
+        "No document was annotated twice. Documents: {counts}. Expected documents with the same text, white space "
+        "aside."
     )
     CT752 = (
-        "The annotations have no such disagreement: {layer}, characters {start} to {end} of document {document!r}. Give "
-        "the annotations that the file was made from, and change nothing in it but 'adjudicated'."
+        "The annotations have no such disagreement: {layer}, characters {start} to {end} of document {document!r}. "
+        "Give the annotations that the file was made from, and change nothing in it but 'adjudicated'."
     )
     CT753 = (
-        "The answer {met} for {text!r} cannot be used. Expected the name of an annotator ({names}), or the answer itself: "
-        "for entities a list of [start, end, label], on token borders and not over others, [] for none; else a tag."
+        "The answer {met} for {text!r} cannot be used. Expected the name of an annotator ({names}), or the answer "
+        "itself: for entities a list of [start, end, label], on token borders and not over others, [] for none; else "
+        "a tag."
     )
     CT754 = "The line is no disagreement: {reason}. Expected a line of disagreements.jsonl, as it was written."
     CT755 = "There are {n} annotators: {names}. Expected two or more, as files or folders, or as NAME=PATH."

@@ -135,8 +135,10 @@ def count_borders(a: AbstractSet[UnitSpan], b: AbstractSet[UnitSpan], labels: Se
     """RETURNS (Ints1d): (4,) of mentions of the same label that overlap: how many, how many with the same borders, the
     sum of the distances of their first units, and of their last ones."""
     pairs = [pair for label in labels for pair in overlaps(_of(a, label), _of(b, label))]
-    starts, ends = ([abs(one[i] - other[i]) for one, other in pairs] for i in (0, 1))
-    return np.array([len(pairs), sum(one == other for one, other in pairs), sum(starts), sum(ends)], dtype="int64")
+    same = sum(one == other for one, other in pairs)
+    starts = sum(abs(one[0] - other[0]) for one, other in pairs)
+    ends = sum(abs(one[1] - other[1]) for one, other in pairs)
+    return np.array([len(pairs), same, starts, ends], dtype="int64")
 
 
 def _of(spans: AbstractSet[UnitSpan], label: str) -> AbstractSet[UnitSpan]:
@@ -146,7 +148,6 @@ def _of(spans: AbstractSet[UnitSpan], label: str) -> AbstractSet[UnitSpan]:
 def f_spans(hits: Any, n_a: Any, n_b: Any) -> Any:
     """RETURNS (Floats): F, in [0, 1]."""
     return ratio(2 * hits, n_a + n_b)
-
 
 
 def ratio(top: Any, bottom: Any) -> Any:

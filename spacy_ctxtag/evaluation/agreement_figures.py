@@ -2,14 +2,14 @@
 
     annotators   [{name, documents}]
     documents    total, by_one, by_two_or_more, by_all, other_tokens (whose annotators have different tokens)
-    layers       "entities", "pos", "tag": those that two annotators have of the same units
+    layers       "entities", "pos", "tag": those that two annotators have of a unit
       labels     ["O", …] of entities, else the tags
       all        documents, units, fleiss, alpha;  of entities also fleiss_annotated, alpha_annotated
-      pairs      [{a, b, documents, units, accuracy, kappa, confusion}];  of entities also kappa_annotated, f, f_overlap,
-                 mentions {a, b}, borders {matched, same, first, last}, labels {label: {a, b, f, f_overlap}}
+      pairs      [{a, b, documents, units, accuracy, kappa, confusion}];  of entities also kappa_annotated, f,
+                 f_overlap, mentions {a, b}, borders {matched, same, first, last}, labels {label: {a, b, f, f_overlap}}
 
-A figure is {value, low, high}, null where undefined; see `agreement.py`. "…_annotated" leaves out the units that all say
-"O" of. `confusion` holds {"a says": {"b says": units}}, without zeros.
+A figure is {value, low, high}, null where undefined; see `agreement.py`. "…_annotated" leaves out the units that all
+say "O" of. `confusion` holds {"a says": {"b says": units}}, without zeros.
 """
 
 from typing import Any, Dict, Hashable, List, Sequence, Set, Tuple

@@ -5,8 +5,8 @@ first. What is compared are units: where all have the same tokens, these; elsewh
 anybody's tokens, so that each unit is within one token of everybody. White space is no unit.
 """
 
-import os
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Dict, FrozenSet, Iterator, List, Optional, Sequence, Set, Tuple
 
 from spacy.tokens import Doc
@@ -92,7 +92,7 @@ def lay_over(name: str, docs: Sequence[Optional[Doc]]) -> SharedDoc:
     numbers = {at: i for i, at in enumerate(borders)}
     base = next(doc for doc in docs if doc is not None)
     places = [i for i, character in enumerate(base.text) if not character.isspace()]
-    units = [(places[start], places[end - 1] + 1) for start, end in zip(borders, borders[1:], strict=False)]
+    units = [(places[start], places[end - 1] + 1) for start, end in pairwise(borders)]
     annotations = [
         None if doc is None or each is None else _annotation(doc, each, numbers, len(units))
         for doc, each in zip(docs, tokens, strict=True)
@@ -170,7 +170,8 @@ def _other_texts(annotators: Sequence[str], rows: List[_Row]) -> Iterator[Proble
             )
             for name in sorted(left.keys() & right.keys()):
                 a, b = _squeeze(left[name].text), _squeeze(right[name].text)
-                at = len(os.path.commonprefix([a, b]))
+                pairs = enumerate(zip(a, b, strict=False))
+                at = next((i for i, (x, y) in pairs if x != y), min(len(a), len(b)))
                 message = Errors.CT750.format(
                     id=name, a=one, b=annotators[j], text_a=a[at : at + 20], text_b=b[at : at + 20]
                 )

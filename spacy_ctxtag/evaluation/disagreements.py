@@ -1,7 +1,8 @@
 """Where annotators disagree, as a list for somebody who decides: a JSON line each, the most frequent confusion first.
 
-    {"document": "law-05", "layer": "entities", "kind": "LOC / ORG", "times": 3, "start": 31, "end": 36, "text": "Kala
-     Ghoda", "sentence": "…", "says": {"ann": [[31, 36, "ORG"]], "bob": [[31, 36, "LOC"]], "cy": null}, "adjudicated": null}
+    {"document": "law-05", "layer": "entities", "kind": "LOC / ORG", "times": 3, "start": 10, "end": 15,
+     "text": "Porto", "sentence": "They sued Porto.", "says": {"ann": [[10, 15, "ORG"]], "bob": [[10, 15, "LOC"]],
+     "cy": null}, "adjudicated": null}
 
 Mentions that overlap each other are decided together. `start` and `end` are characters of the document as the first
 annotator has it; null in `says` is somebody who was not asked, or does not know. See `adjudication.py` for the rest.
@@ -91,7 +92,7 @@ def _describe(doc: SharedDoc, layer: str, low: int, high: int, says: Dict[str, A
 
 
 def _kind(layer: str, answers: Sequence[Any]) -> str:
-    """RETURNS (str): The answers, each once, such as "LOC / ORG" and "ORG / none"; "ORG, borders" if only these differ."""
+    """RETURNS (str): The answers, each once, as "LOC / ORG" or "ORG / none"; "ORG, borders" if only these differ."""
     if layer != ENTITIES:
         return " / ".join(sorted(set(answers)))
     labels = {" + ".join(label for _, _, label in answer) for answer in answers}

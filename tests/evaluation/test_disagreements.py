@@ -164,7 +164,9 @@ def test_adjudication_sets_tags(tmp_path: Path) -> None:
     assert n_open == 1
 
 
-@pytest.mark.parametrize("answer", ["dan", 3, {}, [[0, 5, "PER"]], [[0, 4, ""]], [[0, 4]], [[-5, 4, "X"]], [[20, 25, "X"]]], ids=str)
+@pytest.mark.parametrize(
+    "answer", ["dan", 3, {}, [[0, 5, "PER"]], [[0, 4, ""]], [[0, 4]], [[-5, 4, "X"]], [[20, 25, "X"]]], ids=str
+)
 def test_adjudication_refuses_other_answers(tmp_path: Path, answer: Any) -> None:
     with pytest.raises(DataError, match=r"disagreements\.jsonl:1: \[CT753\].*ann, bob"):
         gold(tmp_path, [by_two(*DIFFER)], answer)
@@ -180,7 +182,7 @@ def test_adjudication_refuses_other_tags(tmp_path: Path, answer: Any) -> None:
 def test_adjudication_refuses_other_lines(tmp_path: Path) -> None:
     shared, path = [by_two(*DIFFER)], tmp_path / "x.jsonl"
     (each,) = list_disagreements(shared, NAMES[:2], ["entities"])
-    path.write_text(f'{json.dumps({**each, "end": 3})}\n{{}}\nno\n[]\n', encoding="utf8")
+    path.write_text(f"{json.dumps({**each, 'end': 3})}\n{{}}\nno\n[]\n", encoding="utf8")
     with pytest.raises(DataError) as caught:
         adjudicate(shared, [each], path)
     assert [(problem.line, problem.message[1:6]) for problem in caught.value.problems] == [
@@ -193,6 +195,11 @@ def test_adjudication_refuses_other_lines(tmp_path: Path) -> None:
 
 def test_answers_are_noticed(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
-    for text, expected in (("", False), ('{"adjudicated": null}\n', False), ('{"adjudicated": []}\n', True), ("x", True)):
+    for text, expected in (
+        ("", False),
+        ('{"adjudicated": null}\n', False),
+        ('{"adjudicated": []}\n', True),
+        ("x", True),
+    ):
         path.write_text(text, encoding="utf8")
         assert has_answers(path) == expected
