@@ -12,7 +12,7 @@ import tomllib
 ROOT = Path(__file__).resolve().parents[1]
 ABSENT = {"spacy-transformers", "spacy-alignments"}
 UNPINNED = {"transformers", "tokenizers", "huggingface-hub", "hf-xet", "safetensors"}
-TEST_TOOLS = {"pytest", "pytest-xdist", "hypothesis", "onnx", "onnxruntime", "seqeval"}
+TEST_TOOLS = {"pytest", "pytest-xdist", "hypothesis", "krippendorff", "onnx", "onnxruntime", "seqeval"}
 
 
 def name_of(requirement: str) -> str:

@@ -5,6 +5,10 @@ class TrainingError(ValueError):
     """A run that cannot start, go on, or be resumed (CT6xx)."""
 
 
+class Stopped(KeyboardInterrupt):
+    """A run that was told to stop between two steps; loggers see it as they see Ctrl-C in `spacy train`."""
+
+
 class NotFinite(TrainingError):
     """A number of training that is none, or has no bounds.
 

@@ -53,3 +53,8 @@ class Warnings(metaclass=WithCodes):
         "The run was started with other versions, or on another machine, so its last bits may differ from those of a "
         "run that was never stopped: {differences}."
     )
+    CW750 = (
+        "In {n} of {total} documents the annotators have different tokens. They are compared by what lies between any "
+        "two borders, and tags where the tokens are the same."
+    )
+    CW751 = "{n} of {total} documents were annotated by one only, and are left out."

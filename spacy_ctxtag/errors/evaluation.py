@@ -20,3 +20,26 @@ class EvaluationErrors:
         "names. Expected a pipeline with one of these, and texts in which it is annotated."
     )
     CT705 = "Tests of significance need SciPy. Install it with `pip install 'spacy-ctxtag[stats]'`; all runs are kept."
+    CT750 = (
+        "Document {id!r} of {b} has another text than that of {a}: {text_b!r} instead of {text_a!r}, white space "
+        "aside. Expected the same text. Mend it; if these are different documents, give them different ids."
+    )
+    CT751 = (
+        "No document was annotated twice. Documents: {counts}. Expected documents with the same text, white space "
+        "aside."
+    )
+    CT752 = (
+        "The annotations have no such disagreement: {layer}, characters {start} to {end} of document {document!r}. "
+        "Give the annotations that the file was made from, and change nothing in it but 'adjudicated'."
+    )
+    CT753 = (
+        "The answer {met} for {text!r} cannot be used. Expected the name of an annotator ({names}), or the answer "
+        "itself: for entities a list of [start, end, label], on token borders and not over others, [] for none; else "
+        "a tag."
+    )
+    CT754 = "The line is no disagreement: {reason}. Expected a line of disagreements.jsonl, as it was written."
+    CT755 = "There are {n} annotators: {names}. Expected two or more, as files or folders, or as NAME=PATH."
+    CT756 = "{path} has answers in it. Name another folder, or write over them with --force."
+    CT757 = "Expected --adjudicated, a file with answers, and --gold, the .spacy file to write, together."
+    CT758 = "The annotators share {n} documents, but have no layer of them in common: no entities, and no tags."
+    CT759 = "{path} is a file. Expected a folder for the figures and the list."

@@ -5,12 +5,13 @@ differs in what is on disk: models and checkpoint are whole at any moment, there
 error `model-last` stays what the last evaluation has left.
 """
 
+import contextlib
 import itertools
 import sys
 from pathlib import Path
 from shutil import copytree
 from timeit import default_timer as timer
-from typing import IO, Any, Dict, List, Optional, Tuple
+from typing import IO, Any, Dict, Iterator, List, Optional, Tuple
 
 from spacy.language import Language
 from spacy.schemas import ConfigSchemaTraining
@@ -20,10 +21,11 @@ from thinc.api import fix_random_seed, set_gpu_allocator
 from wasabi.printer import Printer
 
 from ..errors import Errors
-from ..exceptions import NotFinite, TrainingError
+from ..exceptions import NotFinite, Stopped, TrainingError
 from .batches import Batches
 from .checkpoint import Checkpoint, write_checkpoint
 from .folders import replace_folder
+from .jsonl_logger import LogStep
 from .optimizer_state import PREFIX, put_back_optimizer, read_optimizer
 from .places import Places
 from .random_state import decode, encode, put_back, read_all, seed_device
@@ -81,43 +83,57 @@ class Run:
 
     # Training
 
-    def train(
-        self, output: Path, stop: Stop, *, checkpoint: Optional[Checkpoint] = None, checkpoint_every: int = 0
-    ) -> bool:
-        """Train to the end, or until it is to stop, and write `model-best`, `model-last`, `training.jsonl` and the
-        checkpoint.
+    @contextlib.contextmanager
+    def logging(self) -> Iterator[LogStep]:
+        """The logger of the config; it ends with the context, when all else has been written.
 
-        output (Path): The folder for them.
-        checkpoint (Optional[Checkpoint]): Go on from there.
-        checkpoint_every (int): Write one every so many steps; 0: with every evaluation.
-        RETURNS (bool): Whether it came to the end.
-        RAISES (NotFinite): CT600. (TrainingError): CT603, CT604, CT605.
+        YIELDS (LogStep): Takes what there is to log after a step.
         """
         self._tell_start()
         with self.nlp.select_pipes(disable=self.frozen):
             log_step, finalize_logger = self.settings["logger"](self.nlp, self.stdout, self.stderr)
         try:
-            if checkpoint is not None:
-                self.put_back(checkpoint)
-                self._tell(msg.info(f"Resumed after {self.steps} steps"))
-            keep_records(output / FILE, self.steps)
-            while not self.is_over():
-                batch = self._take_step()
-                if batch is None:
-                    break
-                info = self._end_step(batch, output)
-                log_step(info)
-                if info is not None:
-                    self.losses = {}
-                due = bool(checkpoint_every) and self.steps % checkpoint_every == 0
-                if info is not None or due or stop.requested:
-                    write_checkpoint(output, self.read())
-                if stop.requested:
-                    return False
+            yield log_step
         finally:
             finalize_logger()
+
+    def train(
+        self,
+        output: Path,
+        stop: Stop,
+        log_step: LogStep,
+        *,
+        checkpoint: Optional[Checkpoint] = None,
+        checkpoint_every: int = 0,
+    ) -> None:
+        """Train to the end, and write `model-best`, `model-last`, `training.jsonl` and the checkpoint.
+
+        output (Path): The folder for them.
+        stop (Stop): Tells it to stop.
+        log_step (LogStep): See `logging`.
+        checkpoint (Optional[Checkpoint]): Go on from there.
+        checkpoint_every (int): Write one every so many steps; 0: with every evaluation.
+        RAISES (Stopped): When it was told to stop; there is a checkpoint then.
+        RAISES (NotFinite): CT600. (TrainingError): CT603, CT604, CT605.
+        """
+        if checkpoint is not None:
+            self.put_back(checkpoint)
+            self._tell(msg.info(f"Resumed after {self.steps} steps"))
+        keep_records(output / FILE, self.steps)
+        while not self.is_over():
+            batch = self._take_step()
+            if batch is None:
+                break
+            info = self._end_step(batch, output)
+            log_step(info)
+            if info is not None:
+                self.losses = {}
+            due = bool(checkpoint_every) and self.steps % checkpoint_every == 0
+            if info is not None or due or stop.requested:
+                write_checkpoint(output, self.read())
+            if stop.requested:
+                raise Stopped
         self._save(output, is_best=False)
-        return True
 
     def is_over(self) -> bool:
         """RETURNS (bool): Whether there was no better score for `patience` steps, or all `max_steps` are taken."""

@@ -60,9 +60,8 @@ def create_mlflow_logger_v1(
         def finalize() -> None:
             if run is not None:
                 error = sys.exc_info()[0]
-                run.end(
-                    "FINISHED" if error is None else "KILLED" if error is KeyboardInterrupt else "FAILED", log_model
-                )
+                killed = error is not None and issubclass(error, KeyboardInterrupt)
+                run.end("FINISHED" if error is None else "KILLED" if killed else "FAILED", log_model)
 
         return log_step, finalize
 

@@ -7,6 +7,7 @@ without decay of biases and norms. A run can be killed at any time: the next one
 ends with the same weights on a CPU, since nothing depends on more than the seed, the step, and the place in the texts.
 """
 
+import hashlib
 import math
 import time
 from dataclasses import asdict, dataclass
@@ -21,6 +22,7 @@ from ..layers.backbone import Backbone
 from ..layers.hf_config import max_length
 from ..layers.hf_mlm import MaskedLM, load_masked_lm, predict_masked, save_masked_lm
 from ..layers.mixed_precision import MixedPrecision
+from .manifest import hash_path
 from .pretrain_files import Plan, RunFiles
 from .pretrain_rows import Masked, Row, Vocabulary, collate, mask, pack, read_vocabulary, rows_of
 from .pretrain_stream import Position, Stream
@@ -31,6 +33,7 @@ HEAD_STEPS = 1000  # at most, where they are not given
 PRECISIONS = ("fp32", "bf16", "fp16")
 SAYS_EVERY = 50  # steps
 MOST_NATS = 700.0  # of which exp is still a float
+PARTS = (".json", ".txt", ".model", ".safetensors", ".bin")  # of a backbone
 
 
 @dataclass(frozen=True)
@@ -117,10 +120,13 @@ def pretrain(
     run.check(resume=resume, force=force)
     if resume and run.is_finished() and run.plan() is None:
         return run.report()
-    masked = load_masked_lm(backbone.resolve(), seed=settings.seed)
+    weights = backbone.resolve()
+    masked = load_masked_lm(weights, seed=settings.seed)
     files, dev_files = raw_files(inputs), None if dev is None else raw_files([dev])
     asked = {
         "backbone": backbone.name,
+        "revision": backbone.revision,
+        "backbone_sha256": _hash_backbone(weights),
         "settings": asdict(settings),
         "files": [[each.name, each.stat().st_size] for each in files],
         "dev": None if dev_files is None else [[each.name, each.stat().st_size] for each in dev_files],
@@ -147,12 +153,21 @@ def pretrain(
 
 def _check_plan(plan: Plan, asked: Plan) -> None:
     """RAISES (ValueError): CT557 when a run that goes on is asked to do something else than at first."""
-    before, now = ({**each["settings"], **{k: each[k] for k in ("backbone", "files", "dev")}} for each in (plan, asked))
+    compared = ("backbone", "backbone_sha256", "files", "dev")
+    before, now = ({**each["settings"], **{key: each.get(key) for key in compared}} for each in (plan, asked))
     other = [
         f"{name} was {before.get(name)!r}, is {value!r}" for name, value in now.items() if before.get(name) != value
     ]
     if other:
         raise ValueError(Errors.CT557.format(other="; ".join(other)))
+
+
+def _hash_backbone(folder: Path) -> str:
+    """RETURNS (str): The SHA-256 of what makes a backbone: config, weights, tokenizer."""
+    hashed = hashlib.sha256()
+    for path in sorted(path for path in folder.iterdir() if path.suffix in PARTS and path.is_file()):
+        hashed.update(f"{path.name}\0{hash_path(path)}\0".encode())
+    return hashed.hexdigest()
 
 
 class Pretraining:

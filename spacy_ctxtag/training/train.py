@@ -11,7 +11,7 @@ from spacy.training.initialize import init_nlp
 from thinc.api import Config
 
 from ..errors import Errors
-from ..exceptions import TrainingError
+from ..exceptions import Stopped, TrainingError
 from ..warnings import Warnings
 from .checkpoint import FOLDER, read_checkpoint, remove_checkpoint
 from .folders import remove_folder, write_json
@@ -89,31 +89,38 @@ def train(
         run = Run(nlp, use_gpu=use_gpu, stdout=stdout, stderr=stderr)
         if checkpoint is None:
             _clear(output)  # not before: what an earlier run has left may be what this one begins with
-        with _told(output, manifest) as end:
-            is_finished = run.train(output, stop, checkpoint=checkpoint, checkpoint_every=checkpoint_every)
-            score, at = max(((score, -step) for score, step in run.results), default=(0.0, 0))
-            end("finished" if is_finished else "stopped", steps=run.steps, best={"score": score, "step": -at})
-    if is_finished:
+        with contextlib.suppress(Stopped), contextlib.ExitStack() as last, _told(output, manifest, run):
+            log_step = last.enter_context(run.logging())  # it ends after the manifest, which it may keep
+            run.train(output, stop, log_step, checkpoint=checkpoint, checkpoint_every=checkpoint_every)
+    if manifest["status"] == "finished":
         remove_checkpoint(output)
-    return Outcome("finished" if is_finished else "stopped", run.steps, stop.signal)
+    return Outcome(manifest["status"], run.steps, stop.signal)
 
 
 @contextlib.contextmanager
-def _told(output: Path, manifest: Dict[str, Any]) -> Iterator[Any]:
-    """Keep the manifest up to date. YIELDS (Callable): Takes the status at the end, and what else there is to say."""
+def _told(output: Path, manifest: Dict[str, Any], run: Run) -> Iterator[None]:
+    """Keep the manifest up to date: its status is "running", and at the end "finished", "stopped" or "failed"."""
 
     def end(status: str, **more: Any) -> None:
         manifest.update(status=status, end=now(), **more)
         write_json(output / FILE, manifest)
 
+    def so_far() -> Dict[str, Any]:
+        score, at = max(((score, -step) for score, step in run.results), default=(0.0, 0))
+        return {"steps": run.steps, "best": {"score": score, "step": -at}}
+
     manifest.update(status="running", end=None)
     manifest.pop("error", None)  # of the attempt before
     write_json(output / FILE, manifest)
     try:
-        yield end
+        yield
+    except Stopped:
+        end("stopped", **so_far())
+        raise
     except BaseException as error:
         end("failed", error=f"{type(error).__name__}: {error}")
         raise
+    end("finished", **so_far())
 
 
 def _read_manifest(output: Path) -> Optional[Dict[str, Any]]:

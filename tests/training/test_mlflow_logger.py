@@ -13,6 +13,8 @@ from spacy.training.loop import train as spacy_train
 from thinc.api import Config
 
 from spacy_ctxtag.training.mlflow_logger import create_mlflow_logger_v1, flatten_config, metrics_of
+from spacy_ctxtag.training.stop import Stop
+from spacy_ctxtag.training.train import train
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what MLflow is made of
 
@@ -163,3 +165,17 @@ def test_mlflow_database_of_several_trainings(tracked: Path, monkeypatch: pytest
     experiment = client(tracked).get_experiment_by_name("shared")
     assert experiment.artifact_location == (tracked / "mlartifacts").as_uri()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_mlflow_run_that_was_stopped_is_killed_until_it_goes_on(config: Config, tmp_path: Path) -> None:
+    config, output, stop = config.copy(), tmp_path / "out", Stop()
+    config["training"].update({"max_steps": 3, "eval_frequency": 2})
+    config["training"]["logger"] = {"@loggers": "spacy-ctxtag.MLflow.v1"}
+    stop.requested = True  # ends after the first step
+    found = []
+    for options in ({"stop": stop}, {"resume": True}):
+        outcome = train(config, output, stdout=io.StringIO(), stderr=io.StringIO(), **options)
+        (run,) = runs(output)
+        (kept,) = (output / "mlartifacts").rglob("manifest.json")
+        found.append((outcome.status, run.info.status, json.loads(kept.read_text(encoding="utf8"))["status"]))
+    assert found == [("stopped", "KILLED", "stopped"), ("finished", "FINISHED", "finished")]

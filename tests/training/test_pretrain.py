@@ -16,7 +16,7 @@ import spacy
 import torch
 from backbones import LINES, make_backbone
 from pipelines import encoder, head, make_examples, train
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from spacy.training.initialize import init_nlp
 from spacy.util import load_config
 
@@ -288,6 +288,22 @@ def test_pretrain_goes_on_with_the_same_files_and_settings_only(
     copy.write_text(copy.read_text(encoding="utf8") + '{"text": "more"}\n', encoding="utf8")
     with pytest.raises(ValueError, match=r"CT557.*files was"):
         run(copy, tmp_path / "out", tiny_backbone, resume=True)
+
+
+def test_pretrain_goes_on_with_the_same_backbone_only(
+    raw: Path, tiny_backbone: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backbone = Path(shutil.copytree(tiny_backbone, tmp_path / "backbone"))
+    cut_off(raw, tmp_path / "out", str(backbone), monkeypatch)
+    (backbone / "README.md").write_text("changes nothing", encoding="utf8")
+    kept = Path(shutil.copytree(tmp_path / "out.partial", tmp_path / "kept.partial"))
+    run(raw, tmp_path / "out", str(backbone), resume=True)
+    kept.rename(tmp_path / "out2.partial")
+    values = load_file(backbone / "model.safetensors")
+    next(iter(values.values()))[...] += 1
+    save_file(values, backbone / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ValueError, match=r"CT557.*backbone_sha256 was '\w+', is '\w+'"):
+        run(raw, tmp_path / "out2", str(backbone), resume=True)
 
 
 def test_pretrain_resume_of_nothing_begins_and_of_a_result_does_nothing(
