@@ -53,6 +53,14 @@ class Warnings(metaclass=WithCodes):
         "The run was started with other versions, or on another machine, so its last bits may differ from those of a "
         "run that was never stopped: {differences}."
     )
+    CW735 = (
+        "{n} of {total} texts of {path} were used to train {model}: its scores there say nothing about new texts. "
+        "Compare on others."
+    )
+    CW736 = (
+        "Test {test!r} speaks of {labels}, and the pipeline knows: {known}. Are these labels written as in its "
+        "training data?"
+    )
     CW750 = (
         "In {n} of {total} documents the annotators have different tokens. They are compared by what lies between any "
         "two borders, and tags where the tokens are the same."

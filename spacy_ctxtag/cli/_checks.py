@@ -1,7 +1,9 @@
 """What commands that change a pipeline check first: where it goes, and what it is measured on."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, List
+from typing import TYPE_CHECKING, List, NoReturn
+
+import typer
 
 from ..errors import Errors
 from ..warnings import Warnings
@@ -36,3 +38,9 @@ def check_dev(nlp: "Language", path: Path, dev: List["Example"], train: List["Ex
         msg.fail(Errors.CT520.format(n=n, total=len(dev), path=path), exits=1)
     if n:
         msg.warn(Warnings.CW510.format(n=n, total=len(dev), path=path))
+
+
+def refuse(message: str) -> NoReturn:
+    """End a command that is a gate where it cannot do its work: exit code 2, since 1 says that the gate is closed."""
+    msg.fail(message)
+    raise typer.Exit(2)

@@ -47,3 +47,12 @@ def count(n: int, noun: str) -> str:
     RETURNS (str): Both.
     """
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def printable(text: str) -> str:
+    """A text that cannot move the cursor, colour the terminal, or fail to be written.
+
+    text (str): Any text; names and labels of data may hold anything.
+    RETURNS (str): The text, with escapes for what is not a printable character.
+    """
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

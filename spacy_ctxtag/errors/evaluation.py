@@ -19,7 +19,26 @@ class EvaluationErrors:
         "There is nothing to compare: no run has a score of entities, tags or spans that `[training.score_weights]` "
         "names. Expected a pipeline with one of these, and texts in which it is annotated."
     )
-    CT705 = "Tests of significance need SciPy. Install it with `pip install 'spacy-ctxtag[stats]'`; all runs are kept."
+    CT705 = "Tests of significance need SciPy. Install it with `pip install 'spacy-ctxtag[stats]'`."
+    CT735 = (
+        "Document {document}: met two references with different annotation. Expected a pair of examples of one "
+        "document."
+    )
+    CT736 = (
+        "There is nothing to compare: of what is annotated, neither of the two predicts anything. Expected entities, "
+        "spans, tags or parts of speech, annotated in the texts and set by the pipelines."
+    )
+    CT737 = "B is worse in {name}: {b:.2f} against {a:.2f}, p = {p:.3f}. Expected no difference with p below {alpha:g}."
+    CT738 = (
+        "B is worse in {name}: {b:.2f} against {a:.2f}, {drop:.2f} points less. Expected at most {max_drop:g} points."
+    )
+    CT739 = "{path} is a folder. Expected the name of a JSON file."
+    CT740 = (
+        "The predictions of {path} are of other documents: met {met!r} beside {text!r}. Expected those of the same "
+        "documents, in the same order; empty ones may be left out."
+    )
+    CT741 = "{where}: met {met}. Expected {expected}."
+    CT742 = "The file is no YAML: {reason}."
     CT750 = (
         "Document {id!r} of {b} has another text than that of {a}: {text_b!r} instead of {text_a!r}, white space "
         "aside. Expected the same text. Mend it; if these are different documents, give them different ids."
