@@ -6,14 +6,30 @@ import nothing at their top that spaCy itself does not need: an ImportError here
 
 from spacy.cli._util import app as spacy_app
 
-from . import ablate, agreement, calibrate, convert, curves, pretrain, prune, quantize, smoke, train, validate
+from . import (
+    ablate,
+    agreement,
+    behave,
+    calibrate,
+    compare,
+    convert,
+    curves,
+    pretrain,
+    prune,
+    quantize,
+    smoke,
+    train,
+    validate,
+)
 from ._app import app
 
 __all__ = [
     "ablate",
     "agreement",
     "app",
+    "behave",
     "calibrate",
+    "compare",
     "convert",
     "curves",
     "pretrain",
