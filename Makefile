@@ -13,7 +13,7 @@ STAMP := $(VENV)/.installed
 BENCHMARKS := $(filter-out benchmarks/check_claims.py,$(sort $(wildcard benchmarks/*.py)))
 
 .DEFAULT_GOAL := help
-.PHONY: demo test check docs bench clean help
+.PHONY: demo test browser screenshot check docs bench clean help
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 16
@@ -41,6 +41,12 @@ demo: $(STAMP)  ## convert, train, calibrate, evaluate, package and try the join
 test: $(STAMP)  ## all tests, with the network blocked
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(ARGS)
 
+browser: $(STAMP)  ## the tests of HTML pages, in headless Chromium: needs the Debian packages chromium and chromium-driver
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m browser $(ARGS)
+
+screenshot: $(STAMP)  ## make docs/images/report.png again, with the same Chromium
+	$(BIN)/python tests/evaluation/chromium.py docs/images/report.png
+
 check: $(STAMP)  ## lint, format, types, layering, and the figures that the documentation quotes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -56,6 +62,6 @@ bench: $(STAMP)  ## run every benchmark (ARGS=--quick only sees that they run, a
 	@for script in $(BENCHMARKS); do echo "== $$script $(ARGS)"; $(BIN)/python $$script $(ARGS) || exit 1; done
 
 clean:  ## remove everything that the other targets have made, the environment included
-	rm -rf $(VENV) .venv-tf5 .venv-peers benchmarks/work corpus training metrics packages site build *.egg-info project.lock
+	rm -rf $(VENV) .venv-tf5 .venv-peers benchmarks/work corpus training metrics packages site build test-artefacts *.egg-info project.lock
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

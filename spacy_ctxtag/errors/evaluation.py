@@ -20,6 +20,11 @@ class EvaluationErrors:
         "names. Expected a pipeline with one of these, and texts in which it is annotated."
     )
     CT705 = "Tests of significance need SciPy. Install it with `pip install 'spacy-ctxtag[stats]'`."
+    CT725 = (
+        "The report has the schema version {met}; its page can be made of version {expected}. Evaluate again: "
+        "python -m spacy ctx evaluate."
+    )
+    CT726 = "The page of a report needs matplotlib. Install it with `pip install 'spacy-ctxtag[plots]'`."
     CT735 = (
         "Document {document}: met two references with different annotation. Expected a pair of examples of one "
         "document."
