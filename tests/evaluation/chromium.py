@@ -81,7 +81,7 @@ def main(path: Path) -> None:
         prefer(driver, "light")
         driver.get(page.as_uri())
         end = "return document.querySelector('#ents .plots').getBoundingClientRect().bottom"
-        picture(driver, path, height=round(driver.execute_script(end)) + 24)
+        picture(driver, path, height=round(driver.execute_script(end)) + 8)
 
 
 if __name__ == "__main__":
