@@ -35,6 +35,7 @@ demo: $(STAMP)  ## convert, train, calibrate, evaluate, package and try the join
 	echo "  trained pipeline   training/joint/calibrated" && \
 	echo "  scores             metrics/joint.json" && \
 	echo "  calibration        metrics/joint_calibration" && \
+	echo "  model card         training/joint/release/README.md" && \
 	echo "  wheel              $$(ls packages/*/dist/*.whl | tail -n 1)" && \
 	echo "A step that has nothing new to do is skipped the next time; make clean forgets all of them."
 

@@ -67,3 +67,20 @@ class EvaluationErrors:
     CT757 = "Expected --adjudicated, a file with answers, and --gold, the .spacy file to write, together."
     CT758 = "The annotators share {n} documents, but have no layer of them in common: no entities, and no tags."
     CT759 = "{path} is a file. Expected a folder for the figures and the list."
+    CT780 = (
+        "{path} cannot be used: {problem}. Expected the {name} that `python -m spacy {command}` writes, of a version "
+        "of spacy-ctxtag like this one."
+    )
+    CT781 = (
+        "The {what} is of another pipeline: its {key} is {met!r}, that of the pipeline is {expected!r}. Expected one "
+        "that was made with this pipeline; make it again."
+    )
+    CT782 = (
+        "The notes in {path} cannot be used: {problem}. Expected YAML with some of: description; intended_use, "
+        "out_of_scope, limits (a text or a list of them); labels (a text for each label); data (for train, dev or "
+        "test: name, url, author, licence, about); sources (a list of: name, url, author, licence). What YAML reads as "
+        "a number, a date or yes and no, is to be quoted."
+    )
+    CT783 = "{path} was not written by `python -m spacy ctx card`. Move it away, or replace it with --force."
+    CT784 = "{path} is no pipeline: {reason}. Expected a folder with meta.json and config.cfg."
+    CT785 = "{path} has no text to measure the speed with. Expected one that is not empty."

@@ -95,14 +95,29 @@ def score_tagger(examples: Iterable[Example], *, attrs: Sequence[str] = ("tag", 
 def score_parser(examples: Iterable[Example], **kwargs: Any) -> Scores:
     """Score trees and sentences as spaCy's `parser` does, trees on the documents that have them.
 
-    spaCy's own scorer takes the i-th token of all further documents for missing once that of one document was.
+    spaCy's own scorer takes the i-th token of all further documents for missing once that of one document was. So here
+    no token is missing: those without a gold dependency have the label None, on both sides, which is ignored.
 
     RETURNS (Scores): dep_uas, dep_las, dep_las_per_type, sents_p, sents_r, sents_f. None where nothing is annotated.
     """
     examples = list(examples)
-    score: Callable[..., Scores] = registry.get("scorers", "spacy.parser_scorer.v1")()
-    trees = score([eg for eg in examples if eg.reference.has_annotation("DEP")], **kwargs)
-    return {**score(examples, **kwargs), **{name: value for name, value in trees.items() if name.startswith("dep_")}}
+    trees = [eg for eg in examples if eg.reference.has_annotation("DEP")]
+    missing = {token for eg in trees for token in _without_head(eg)}
+
+    def read(token: Token, attr: str) -> Optional[str]:
+        return None if token in missing else token.dep_.lower()
+
+    settings: Any = {"getter": read, "ignore_labels": ("p", "punct", None), "missing_values": frozenset()}
+    scores: Scores = registry.get("scorers", "spacy.parser_scorer.v1")()(examples, **kwargs)
+    return {**scores, **Scorer.score_deps(trees, "dep", **{**kwargs, **settings})}
+
+
+def _without_head(example: Example) -> Iterator[Token]:
+    """YIELDS (Token): Tokens of the reference without a dependency, and the predicted ones that are part of these."""
+    gold, aligned = example.reference, example.alignment.x2y
+    yield from (token for token in gold if not token.dep)
+    single = (token for token in example.predicted if aligned.lengths[token.i] == 1)
+    yield from (token for token in single if not gold[int(aligned[token.i][0])].dep)
 
 
 def _exact_tags(example: Example, attr: str) -> Iterator[bool]:

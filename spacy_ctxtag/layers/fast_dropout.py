@@ -85,11 +85,13 @@ def _attend(
     scale: Optional[float] = None,
     enable_gqa: bool = False,
 ) -> Any:
-    """Attention as its formula says: PyTorch does the same as soon as there is dropout on a processor."""
+    """Attention as its formula says: PyTorch does the same as soon as there is dropout on a processor. Padding that may
+    look at nothing, as far off in a sliding window, gets a mean: -inf would give no number, and that spreads."""
     scores = torch.matmul(query * (query.shape[-1] ** -0.5 if scale is None else scale), key.transpose(-2, -1))
     if attn_mask is not None:
+        lowest = torch.finfo(scores.dtype).min
         boolean = attn_mask.dtype == torch.bool
-        scores = scores.masked_fill(~attn_mask, float("-inf")) if boolean else scores + attn_mask
+        scores = scores.masked_fill(~attn_mask, lowest) if boolean else scores + attn_mask
     return torch.matmul(drop(softmax(scores, dim=-1), dropout_p), value)
 
 

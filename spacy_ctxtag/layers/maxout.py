@@ -52,4 +52,5 @@ def _forward(
         best = torch.addmm(b[:, 0], x, W[:, 0].T)  # (T, W)
         for piece in range(1, W.shape[1]):
             torch.maximum(best, torch.addmm(b[:, piece], x, W[:, piece].T), out=best)
-        return best.float().numpy(), lambda dY: []
+        found: Any = best.float().numpy()
+    return found, lambda dY: []

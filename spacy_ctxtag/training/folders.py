@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Mapping, Optional
 
 
 def replace_folder(path: Path, write: Callable[[Path], Any]) -> None:
@@ -37,13 +37,23 @@ def remove_folder(path: Path) -> None:
 
 def write_json(path: Path, content: Any) -> None:
     """Write a JSON file, in one stroke."""
-    unfinished = path.with_name(path.name + ".tmp")
-    with unfinished.open("w", encoding="utf8") as file:
-        json.dump(content, file, indent=2, ensure_ascii=False, default=_number)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
+    write_texts(path.parent, {path.name: json.dumps(content, indent=2, ensure_ascii=False, default=_number) + "\n"})
+
+
+def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write files by their names, each in one stroke, and none of them before all could be written."""
+    unfinished = {folder / name: folder / f"{name}.tmp" for name in texts}
+    try:
+        for path, written in unfinished.items():
+            with written.open("w", encoding="utf8") as file:
+                file.write(texts[path.name])
+                file.flush()
+                os.fsync(file.fileno())
+        for path, written in unfinished.items():
+            written.replace(path)
+    finally:
+        for written in unfinished.values():
+            written.unlink(missing_ok=True)
 
 
 def _number(value: Any) -> Any:

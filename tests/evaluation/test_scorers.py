@@ -4,10 +4,13 @@ from typing import Any
 
 import pytest
 import spacy
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from seqeval.metrics import f1_score, precision_score, recall_score
 from spacy.scorer import Scorer
 from spacy.tokens import Doc, Span
 from spacy.training import Example
+from spacy.util import registry
 
 from spacy_ctxtag.evaluation.scorers import make_ner_scorer_v1, make_parser_scorer_v1, make_tagger_scorer_v1
 
@@ -185,3 +188,39 @@ def test_parser_scorer_counts_sentences_of_documents_without_trees() -> None:
     gold = make_doc(2, sent_starts=[True, True])
     scores = score_parser([Example(make_doc(2, heads=[0, 0], deps=["ROOT", "dep"]), gold)])
     assert (scores["sents_p"], scores["sents_r"], scores["dep_uas"]) == (0.0, 0.0, None)
+
+
+WORDS = ["ab", "c", "\n", "de", "f"]
+DEPS = st.sampled_from(["nsubj", "OBJ", "punct", ""])
+
+
+@st.composite
+def partial_trees(draw: Any) -> Example:
+    """A tree that is annotated in part or not at all, and a predicted one over the text, perhaps cut differently."""
+    docs = []
+    for words in (["abc", *WORDS[2:]] if draw(st.booleans()) else WORDS, WORDS):
+        heads = [draw(st.integers(0, i)) for i in range(len(words))]
+        deps = draw(st.one_of(st.just([""] * len(words)), st.lists(DEPS, min_size=len(words), max_size=len(words))))
+        docs.append(Doc(NLP.vocab, words, [False] * len(words), heads=heads, deps=deps))
+    return Example(*docs)
+
+
+@given(examples=st.lists(partial_trees(), min_size=2, max_size=4), rng=st.randoms(use_true_random=False))
+@settings(max_examples=100, deadline=None)
+def test_parser_scorer_does_not_depend_on_the_order_of_documents(examples: list[Example], rng: Any) -> None:
+    scores = score_parser(examples)
+    rng.shuffle(examples)
+    assert score_parser(examples) == scores
+
+
+@given(examples=st.lists(partial_trees(), min_size=1, max_size=4))
+@settings(max_examples=100, deadline=None)
+def test_parser_scorer_equals_spacy_on_all_trees_as_one_document(examples: list[Example]) -> None:
+    trees = [eg for eg in examples if eg.reference.has_annotation("DEP")]
+    assume(trees)
+    joined = Example(*(Doc.from_docs([getattr(eg, side) for eg in trees]) for side in ("predicted", "reference")))
+    expected = registry.get("scorers", "spacy.parser_scorer.v1")()([joined])
+    scores = score_parser(examples)
+    assert {key: scores[key] for key in scores if key.startswith("dep_")} == {
+        key: expected[key] for key in expected if key.startswith("dep_")
+    }

@@ -97,6 +97,25 @@ def test_attention_equals_pytorchs_but_for_what_is_dropped(masked, scale, monkey
         torch.testing.assert_close(one, other)
 
 
+def test_attention_of_padding_that_may_look_at_nothing_spreads_to_no_text(monkeypatch):
+    torch.manual_seed(0)
+    monkeypatch.setattr(fast_dropout, "LEAST", 1)
+    monkeypatch.setattr(fast_dropout, "drop", lambda x, p: x)
+    given = [torch.randn(2, 3, 7, 4, requires_grad=True) for _ in range(3)]
+    mask = torch.ones(7, 7, dtype=torch.bool)
+    mask[:, 5:] = mask[6] = False  # a sliding window: the last one sees padding alone
+    d_output = torch.randn(2, 3, 7, 4)
+    d_output[:, :, 5:] = 0.0
+    wanted = scaled_dot_product_attention(*given, attn_mask=mask)
+    with FastDropout():
+        found = scaled_dot_product_attention(*given, attn_mask=mask, dropout_p=0.1)
+        again = scaled_dot_product_attention(found, found, found, attn_mask=mask, dropout_p=0.1)
+    torch.testing.assert_close(found[:, :, :5], wanted[:, :, :5])
+    assert again.isfinite().all()
+    for one, other in zip(*(torch.autograd.grad(each, given, d_output) for each in (found, wanted)), strict=True):
+        torch.testing.assert_close(one, other)
+
+
 def test_attention_without_dropout_stays_pytorchs(monkeypatch):
     monkeypatch.setattr(fast_dropout, "_attend", None)
     given = [torch.randn(2, 3, 70, 4) for _ in range(3)]
