@@ -66,3 +66,6 @@ class Warnings(metaclass=WithCodes):
         "two borders, and tags where the tokens are the same."
     )
     CW751 = "{n} of {total} documents were annotated by one only, and are left out."
+    CW710 = (
+        "{n} of {total} texts of {path} were used to train the pipeline: the scores are too good. Score it on others."
+    )

@@ -1,7 +1,7 @@
 """What `ctx evaluate` finds out, as data.
 
 ```
-Docs, predicted ──reading──▶ records of one document, plain lists ──▶ accumulators (add, result) ──▶ a dict
+Docs ──reading──▶ records of one document, plain lists ──▶ accumulators (add, result) ──▶ a dict
 ```
 
 A record is dropped once it is counted. What stays are counters, a few numbers a document, and the worst fifty.

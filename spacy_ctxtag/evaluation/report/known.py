@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterable, Mapping, Optional
 
+from spacy.language import Language
 from spacy.tokens import Doc
 
 from ..mentions import hash_mention
@@ -16,7 +17,7 @@ class Known:
     """The training data.
 
     about (Optional[Dict]): `train` of the schema.
-    mentions (Mapping[str, Mapping[str, int]]): By identity of a layer, how often each mention is annotated, by its hash.
+    mentions (Mapping[str, Mapping[str, int]]): By identity of a layer, how often each mention is annotated, by hash.
     words (Optional[Mapping[str, int]]): How often each word occurs.
     has_counts (bool): Whether it is known how often, or only what.
     """
@@ -49,8 +50,9 @@ def known_of_docs(docs: Iterable[Doc], path: str, sha256: str) -> Known:
     return Known(about, mentions, words, has_counts=True)
 
 
-def known_of_pipeline(hashes: Iterable[str]) -> Known:
-    """RETURNS (Known): The entities that a pipeline has learned from, by the hashes that `ctx_ner` keeps."""
-    mentions = dict.fromkeys(hashes, 1)
+def known_of_pipeline(nlp: Language) -> Known:
+    """RETURNS (Known): The entities that a pipeline has learned from, as its `ctx_ner` keep them."""
+    settings = [getattr(pipe, "cfg", None) for _, pipe in nlp.pipeline]
+    hashes = [each for cfg in settings if isinstance(cfg, dict) for each in cfg.get("train_mentions") or ()]
     about = {"source": "pipeline", "path": None, "sha256": None, "documents": None, "tokens": None}
-    return Known(about, {ENTS: mentions}) if mentions else Known()
+    return Known(about, {ENTS: dict.fromkeys(hashes, 1)}) if hashes else Known()

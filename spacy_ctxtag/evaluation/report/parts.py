@@ -1,13 +1,12 @@
 """The same figures for parts of the data: by domain, by lengths, by what training has seen."""
 
-from collections import Counter
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from ..mentions import hash_mention
 from .known import Known
 from .matching import CORRECT, Judged, overlap
 from .records import Frame, Mention, SpanRecord, TagRecord
-from .scores import GOLD, HITS, PREDICTED, row
+from .scores import row
 
 REST, MOST = "…", 200  # parts of one kind; those that come later are counted together
 UNKNOWN = "(unknown)"
@@ -53,34 +52,34 @@ class Parts:
     """Counts of parts, by what they are parts by."""
 
     def __init__(self) -> None:
-        self._counts: Dict[str, Dict[str, Counter[str]]] = {}
+        self._rows: Dict[str, Dict[str, List[int]]] = {}  # hits, predicted, gold
 
-    def add(self, parts: Mapping[str, str], **counts: int) -> None:
-        """Count something that is in these parts, by what they are parts by: hits, predicted, gold."""
+    def add(self, parts: Mapping[str, str], *, hits: int = 0, predicted: int = 0, gold: int = 0) -> None:
+        """Count what is in these parts, by what they are parts by."""
         for by, name in parts.items():
-            rows = self._counts.setdefault(by, {})
-            rows.setdefault(name if name in rows or len(rows) < MOST else REST, Counter()).update(counts)
+            rows = self._rows.setdefault(by, {})
+            counts = rows.setdefault(name if name in rows or len(rows) < MOST else REST, [0, 0, 0])
+            counts[0] += hits
+            counts[1] += predicted
+            counts[2] += gold
 
     def result(self) -> List[Dict[str, Any]]:
         """RETURNS (List[Dict]): `breakdowns` of the schema."""
-        return [{"by": by, "unit": UNITS.get(by, ""), "rows": self._rows(by)} for by in ORDERS if by in self._counts]
+        kinds = [by for by in ORDERS if by in self._rows and (by != "nesting" or NESTING[0] in self._rows[by])]
+        return [{"by": by, "unit": UNITS.get(by, ""), "rows": self._sorted(by)} for by in kinds]
 
-    def _rows(self, by: str) -> List[Dict[str, Any]]:
-        order, rows = list(ORDERS[by]), self._counts[by]
-        names = sorted(rows, key=lambda name: (order.index(name) if name in order else -rows[name][GOLD], name))
-        has_predicted = by != "nesting"
-        return [
-            row(name, rows[name][GOLD], rows[name][PREDICTED] if has_predicted else None, rows[name][HITS])
-            for name in names
-        ]
+    def _sorted(self, by: str) -> List[Dict[str, Any]]:
+        order, rows = list(ORDERS[by]), self._rows[by]
+        names = sorted(rows, key=lambda name: (order.index(name) if name in order else -rows[name][2], name))
+        return [row(name, gold, None if by == "nesting" else predicted, hits)
+                for name in names for hits, predicted, gold in [rows[name]]]
 
 
 def frame_parts(frame: Frame, token: int) -> Dict[str, str]:
     """RETURNS (Dict[str, str]): What a token says of its parts, whatever the layer."""
     parts = {"domain": UNKNOWN if frame.domain is None else frame.domain}
     if frame.has_sentences:
-        start, end = frame.sequences[frame.sequence_at(token)]
-        parts["sentence_length"] = SENTENCE_LENGTHS(end - start - sum(frame.is_space[start:end]))
+        parts["sentence_length"] = SENTENCE_LENGTHS(frame.lengths[frame.sequence_at(token)])
     return parts
 
 
@@ -100,11 +99,11 @@ def add_spans(parts: Parts, record: SpanRecord, judged: Judged, known: Known, la
         return found
 
     for mention, name in zip(record.gold, judged.gold, strict=True):
-        parts.add(of(mention), **{GOLD: 1, HITS: int(name == CORRECT)})
+        parts.add(of(mention), gold=1, hits=int(name == CORRECT))
     for mention in record.predicted:
-        parts.add(of(mention), **{PREDICTED: 1})
+        parts.add(of(mention), predicted=1)
     for mention, name, is_nested in zip(record.gold, judged.gold, find_nested(record.gold), strict=True):
-        parts.add({"nesting": NESTING[not is_nested]}, **{GOLD: 1, HITS: int(name == CORRECT)})
+        parts.add({"nesting": NESTING[not is_nested]}, gold=1, hits=int(name == CORRECT))
 
 
 def find_nested(mentions: Sequence[Mention]) -> List[bool]:
@@ -133,4 +132,4 @@ def add_tags(parts: Parts, record: TagRecord, known: Known) -> None:
             times = known.words.get(frame.words(at, at + 1), 0)
             found.update(known_word=KNOWN_WORD[not times], word_frequency=FREQUENCIES(times))
         tags = guessed.get(at, [])
-        parts.add(found, **{GOLD: 1, PREDICTED: len(tags), HITS: int(tag in tags)})
+        parts.add(found, gold=1, predicted=len(tags), hits=int(tag in tags))

@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from dataclasses import dataclass
+from functools import cached_property
 from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 NO_TAG = "(none)"  # what a token has that the pipeline gave no tag
@@ -52,6 +53,11 @@ class Frame:
     def sequence_at(self, token: int) -> int:
         """RETURNS (int): The index of the sequence that a token is in."""
         return bisect_right(self.sequences, token, key=lambda sequence: sequence[0]) - 1
+
+    @cached_property
+    def lengths(self) -> List[int]:
+        """RETURNS (List[int]): The tokens of each sequence, white space left out."""
+        return [end - start - sum(self.is_space[start:end]) for start, end in self.sequences]
 
     def words(self, start: int, end: int) -> str:
         """RETURNS (str): The text of tokens."""
