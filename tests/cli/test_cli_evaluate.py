@@ -46,7 +46,7 @@ def model(tiny_backbone: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def test_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def held_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     nlp, path = spacy.blank("en"), tmp_path_factory.mktemp("data") / "test.spacy"
     docs = [make_reference(nlp, line) for line in new_lines()]
     for i, doc in enumerate(docs):
@@ -56,11 +56,11 @@ def test_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def run(model: Path, test_file: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], str]:
+def run(model: Path, held_out: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], str]:
     """RETURNS (tuple): A report with all there is, and what was printed."""
     folder = tmp_path_factory.mktemp("evaluated")
     corpus = write_corpus(folder / "train.spacy")
-    output = evaluate(model, test_file, "--output", folder / "report", "--train", corpus, "--n-samples", 50)
+    output = evaluate(model, held_out, "--output", folder / "report", "--train", corpus, "--n-samples", 50)
     return read(folder / "report"), output
 
 
@@ -70,9 +70,9 @@ def test_evaluate_writes_what_the_schema_says(run: tuple[dict[str, Any], str]) -
     assert [each["id"] for each in run[0]["components"]] == LAYERS
 
 
-def test_evaluate_scores_as_spacy_does(run: tuple[dict[str, Any], str], model: Path, test_file: Path) -> None:
+def test_evaluate_scores_as_spacy_does(run: tuple[dict[str, Any], str], model: Path, held_out: Path) -> None:
     nlp = spacy.load(model)
-    expected = nlp.evaluate(list(Corpus(test_file)(nlp)))
+    expected = nlp.evaluate(list(Corpus(held_out)(nlp)))
     ents, chunks, tags = run[0]["components"]
     for layer, prefix in ((ents, "ents"), (chunks, "spans_chunks")):
         micro = layer["averages"]["micro"]
@@ -124,9 +124,9 @@ def test_evaluate_excerpts_are_of_the_documents(run: tuple[dict[str, Any], str])
         assert (marked["class"], marked["label"]) == (error["class"], error["label"])
 
 
-def test_evaluate_says_what_was_evaluated(run: tuple[dict[str, Any], str], test_file: Path) -> None:
+def test_evaluate_says_what_was_evaluated(run: tuple[dict[str, Any], str], held_out: Path) -> None:
     report = run[0]
-    assert report["data"]["sha256"] == hashlib.sha256(test_file.read_bytes()).hexdigest()
+    assert report["data"]["sha256"] == hashlib.sha256(held_out.read_bytes()).hexdigest()
     assert (report["data"]["documents"], report["data"]["sentences"], report["data"]["trained_on"]) == (40, 40, 0)
     assert report["model"]["pipeline"] == ["ctx_encoder", *KINDS]
     assert report["model"]["precision"] == {"ctx_encoder": "fp32"}
@@ -142,8 +142,8 @@ def test_evaluate_prints_a_table_of_every_layer(run: tuple[dict[str, Any], str])
     assert f"{100 * run[0]['components'][0]['averages']['micro']['f1']:.1f} ±" in run[1]
 
 
-def test_evaluate_knows_mentions_of_the_pipeline_without_train(model: Path, test_file: Path, tmp_path: Path) -> None:
-    evaluate(model, test_file, "--output", tmp_path / "report", "--n-samples", 0)
+def test_evaluate_knows_mentions_of_the_pipeline_without_train(model: Path, held_out: Path, tmp_path: Path) -> None:
+    evaluate(model, held_out, "--output", tmp_path / "report", "--n-samples", 0)
     ents, chunks, _ = read(tmp_path / "report")["components"]
     assert "seen" in [part["by"] for part in ents["breakdowns"]]
     assert "train_frequency" in [each["analysis"] for each in ents["unavailable"]]
@@ -152,10 +152,10 @@ def test_evaluate_knows_mentions_of_the_pipeline_without_train(model: Path, test
 
 
 def test_evaluate_does_the_same_whatever_the_batches(
-    run: tuple[dict[str, Any], str], model: Path, test_file: Path, tmp_path: Path
+    run: tuple[dict[str, Any], str], model: Path, held_out: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "report"
-    evaluate(model, test_file, "--output", folder, "--batch-size", 7, "--n-samples", 50)
+    evaluate(model, held_out, "--output", folder, "--batch-size", 7, "--n-samples", 50)
     for layer, expected in zip(read(folder)["components"], run[0]["components"], strict=True):
         for name in ("averages", "errors", "sequences") if layer["kind"] == "spans" else ("averages", "sequences"):
             assert layer[name] == expected[name]
@@ -196,18 +196,18 @@ def test_evaluate_ends_without_anything_to_score(model: Path, tmp_path: Path) ->
     assert not (tmp_path / "report").exists()
 
 
-def test_evaluate_leaves_other_files_alone(model: Path, test_file: Path, tmp_path: Path) -> None:
+def test_evaluate_leaves_other_files_alone(model: Path, held_out: Path, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
-    evaluate(model, test_file, "--output", tmp_path, fails="CT712")
-    evaluate(model, test_file, "--output", tmp_path / "notes.txt", fails="CT712")
+    evaluate(model, held_out, "--output", tmp_path, fails="CT712")
+    evaluate(model, held_out, "--output", tmp_path / "notes.txt", fails="CT712")
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
-def test_evaluate_replaces_an_older_report(model: Path, test_file: Path, tmp_path: Path) -> None:
+def test_evaluate_replaces_an_older_report(model: Path, held_out: Path, tmp_path: Path) -> None:
     for name in ("report.json", "index.html"):
         (tmp_path / "report").mkdir(exist_ok=True)
         (tmp_path / "report" / name).write_text("old", encoding="utf8")
-    evaluate(model, test_file, "--output", tmp_path / "report", "--n-samples", 0)
+    evaluate(model, held_out, "--output", tmp_path / "report", "--n-samples", 0)
     assert read(tmp_path / "report")["schema_version"] == 1
     assert [path.name for path in tmp_path.iterdir()] == ["report"]
 
@@ -225,15 +225,15 @@ def test_evaluate_ends_where_input_is_bad(
 
 @pytest.mark.parametrize("package", module.NEEDED)
 def test_evaluate_names_the_extra_that_is_missing(
-    model: Path, test_file: Path, tmp_path: Path, package: str, monkeypatch: pytest.MonkeyPatch
+    model: Path, held_out: Path, tmp_path: Path, package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "find_spec", lambda name: None if name == package else object())
-    output = evaluate(model, test_file, "--output", tmp_path / "report", fails="CT710")
+    output = evaluate(model, held_out, "--output", tmp_path / "report", fails="CT710")
     assert "spacy-ctxtag[eval]" in output
 
 
-def test_evaluate_is_a_command_of_spacy(model: Path, test_file: Path, tmp_path: Path) -> None:
-    args = ["ctx", "evaluate", str(model), str(test_file), "--output", str(tmp_path / "report"), "--n-samples", "0"]
+def test_evaluate_is_a_command_of_spacy(model: Path, held_out: Path, tmp_path: Path) -> None:
+    args = ["ctx", "evaluate", str(model), str(held_out), "--output", str(tmp_path / "report"), "--n-samples", "0"]
     assert CliRunner().invoke(spacy_app, args).exit_code == 0
 
 

@@ -1,0 +1,128 @@
+"""Memory of `ctx evaluate` on test sets of up to a million tokens, beside that of reading the file alone.
+
+    .venv/bin/python benchmarks/evaluate_memory.py
+
+The texts are made up: words of a made vocabulary, with entities and tags. The pipeline is an `entity_ruler` that knows
+some of them; `--model` names another one, which then finds what it finds. For each size two processes: one that reads
+the file and makes its documents one by one, one that evaluates. What the peak of the second rises by from the smallest
+to the largest size, less what that of the first does, is what the evaluation keeps. Needs Linux. Results are in
+`results/evaluate_memory.json`, sizes in MiB; `--quick` only sees that it runs, and keeps nothing.
+"""
+
+import argparse
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import spacy
+from spacy.tokens import Doc, DocBin, Span
+from systems.common import environment, write_result
+
+RESULT = Path(__file__).parent / "results" / "evaluate_memory.json"
+SIZES, QUICK = (250_000, 500_000, 1_000_000), (5_000, 10_000)  # tokens
+DOC, SENTENCE, WORDS, LABELS = 100, 20, 30_000, 12
+MOST = 64  # MiB that the evaluation may keep of 750,000 tokens beyond what the file takes
+READ = """
+import sys
+import spacy
+from spacy.tokens import DocBin
+
+for doc in DocBin().from_disk(sys.argv[1]).get_docs(spacy.blank("en").vocab):
+    pass
+"""
+
+
+def make_words(rng: random.Random) -> list[str]:
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    return ["".join(rng.choice(letters) for _ in range(rng.randrange(2, 11))) for _ in range(WORDS)]
+
+
+def write_corpus(path: Path, words: list[str], n_tokens: int, rng: random.Random) -> None:
+    """Write documents of 100 tokens; every tenth token or so begins an entity."""
+    vocab, store = spacy.blank("en").vocab, DocBin(store_user_data=True)
+    for number in range(n_tokens // DOC):
+        chosen = [words[min(int(rng.paretovariate(0.5)), WORDS) - 1] for _ in range(DOC)]
+        doc = Doc(vocab, words=chosen, sent_starts=[i % SENTENCE == 0 for i in range(DOC)])
+        starts = range(rng.randrange(5), DOC - 3, 10)
+        doc.set_ents([Span(doc, i, i + rng.choice((1, 1, 2, 3)), label=f"L{rng.randrange(LABELS)}") for i in starts])
+        doc.user_data["ctx"] = {"id": f"made-{number}", "domain": f"domain {number % 4}"}
+        store.add(doc)
+    store.to_disk(path)
+
+
+def write_pipeline(path: Path, words: list[str]) -> None:
+    """Write a pipeline that takes frequent words for entities."""
+    nlp = spacy.blank("en")
+    ruler: Any = nlp.add_pipe("entity_ruler")
+    ruler.add_patterns([{"label": f"L{i % LABELS}", "pattern": word} for i, word in enumerate(words[:2000]) if i % 5 == 0])
+    nlp.to_disk(path)
+
+
+def watch(command: list[str]) -> dict[str, Any]:
+    """Run a process. RETURNS: its peak in MiB, its seconds, and what it took every half second."""
+    start, curve = time.perf_counter(), []
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    status = Path(f"/proc/{process.pid}/status")
+    while True:
+        done, code, used = os.wait4(process.pid, os.WNOHANG)
+        if done:
+            break
+        lines = status.read_text().splitlines() if status.exists() else []
+        taken = [int(line.split()[1]) / 2**10 for line in lines if line.startswith("VmRSS")]
+        curve += [[round(time.perf_counter() - start, 1), round(taken[0], 1)]] if taken else []
+        time.sleep(0.5)
+    process.returncode = os.waitstatus_to_exitcode(code)
+    if process.returncode:
+        raise SystemExit(f"failed: {' '.join(command)}")
+    return {"peak": round(used.ru_maxrss / 2**10, 1), "seconds": round(time.perf_counter() - start, 1), "curve": curve}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", help="a pipeline (default: an entity_ruler)")
+    parser.add_argument("--quick", action="store_true", help="two small sizes: to see that it runs; nothing is kept")
+    options = parser.parse_args()
+    sizes = QUICK if options.quick else SIZES
+    rng, before, raw = random.Random(0), environment(), []
+    words = make_words(rng)
+    with tempfile.TemporaryDirectory() as folder:
+        if options.model is None:
+            write_pipeline(Path(folder) / "ruler", words)
+        model = options.model or f"{folder}/ruler"
+        for n_tokens in sizes:
+            data = Path(folder) / f"{n_tokens}.spacy"
+            write_corpus(data, words, n_tokens, rng)
+            reading = watch([sys.executable, "-c", READ, str(data)])
+            command = [sys.executable, "-m", "spacy", "ctx", "evaluate", model, str(data), "--output"]
+            evaluating = watch([*command, f"{folder}/report-{n_tokens}"])
+            mib = round(data.stat().st_size / 2**20, 1)
+            raw.append({"tokens": n_tokens, "file": mib, "reading": reading, "evaluating": evaluating})
+            print(
+                f"{n_tokens:9,} tokens   file {mib:6.1f} MiB   peak: reading {reading['peak']:7.1f} MiB, "
+                f"evaluating {evaluating['peak']:7.1f} MiB   {evaluating['seconds']:.0f} s",
+                flush=True,
+            )
+            every = max(1, len(evaluating["curve"]) // 8)
+            print("   over time:", ", ".join(f"{s:.0f} s {m:.0f}" for s, m in evaluating["curve"][::every]), flush=True)
+    rises = {name: raw[-1][name]["peak"] - raw[0][name]["peak"] for name in ("reading", "evaluating")}
+    kept = round(rises["evaluating"] - rises["reading"], 1)
+    print(f"From {sizes[0]:,} to {sizes[-1]:,} tokens: reading rises by {rises['reading']:.1f} MiB, evaluating by "
+          f"{rises['evaluating']:.1f} MiB, so the evaluation keeps {kept} MiB")  # fmt: skip
+    if options.quick or options.model:
+        print(f"\n{RESULT.name} is written by a full run only, on the entity_ruler")
+        return
+    claims = [
+        {"claim": "kept", "value": kept, "at_most": MOST, "holds": kept <= MOST},
+        {"claim": "peak.million", "value": raw[-1]["evaluating"]["peak"], "at_most": 2048.0, "holds": True},
+    ]
+    claims[1]["holds"] = claims[1]["value"] <= claims[1]["at_most"]
+    write_result(RESULT, {**before, "raw": raw, "unit": "MiB", "claims": claims})
+
+
+if __name__ == "__main__":
+    main()
