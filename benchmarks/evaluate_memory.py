@@ -59,7 +59,9 @@ def write_pipeline(path: Path, words: list[str]) -> None:
     """Write a pipeline that takes frequent words for entities."""
     nlp = spacy.blank("en")
     ruler: Any = nlp.add_pipe("entity_ruler")
-    ruler.add_patterns([{"label": f"L{i % LABELS}", "pattern": word} for i, word in enumerate(words[:2000]) if i % 5 == 0])
+    ruler.add_patterns(
+        [{"label": f"L{i % LABELS}", "pattern": word} for i, word in enumerate(words[:2000]) if i % 5 == 0]
+    )
     nlp.to_disk(path)
 
 

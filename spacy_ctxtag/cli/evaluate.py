@@ -1,4 +1,4 @@
-"""`python -m spacy ctx evaluate MODEL DATA --output report/`: how good a pipeline is, and where it errs, as a report."""
+"""`python -m spacy ctx evaluate MODEL DATA --output report/`: how good a pipeline is, and where it errs."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -47,8 +47,8 @@ def evaluate_cli(
     gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU, or -1 for the CPU")] = -1,
 ) -> None:
     """
-    Score a pipeline on annotated texts, and say where it errs: by label, domain, length, and what training has seen; with
-    intervals, kinds of errors, confusions, and whether its probabilities come true. Print a table, and write report.json.
+    Score a pipeline on annotated texts, and say where it errs: by label, domain, length, and what training has seen;
+    with intervals, kinds of errors, confusions, and calibration. Print a table, and write report.json.
     """
     from spacy.cli._util import import_code, setup_gpu
     from spacy.util import load_model

@@ -24,7 +24,10 @@ def show(report: Dict[str, Any]) -> None:
 def _show_layer(layer: Dict[str, Any]) -> None:
     labels, averages = layer["labels"], layer["averages"]
     n_gold = sum(each["gold"] for each in labels)
-    rows = [["all (micro)", *_figures(averages["micro"]), f"{n_gold:,}"], ["mean (macro)", *_figures(averages["macro"]), ""]]
+    rows = [
+        ["all (micro)", *_figures(averages["micro"]), f"{n_gold:,}"],
+        ["mean (macro)", *_figures(averages["macro"]), ""],
+    ]
     rows += [[printable(each["name"]), *_figures(each), f"{each['gold']:,}"] for each in labels[:MOST]]
     if len(labels) > MOST:
         rows.append([f"and {count(len(labels) - MOST, 'label')}", "", "", "", ""])
@@ -41,7 +44,9 @@ def _remarks(layer: Dict[str, Any]) -> List[str]:
         errors = [each for each in layer["errors"] if each["class"] != "correct" and each["cases"]]
         errors.sort(key=lambda each: -each["cases"])
         found.append(f"F {schemes}")
-        found += [", ".join(f"{each['class'].replace('_', ' ')} {each['cases']:,}" for each in errors)] if errors else []
+        found += (
+            [", ".join(f"{each['class'].replace('_', ' ')} {each['cases']:,}" for each in errors)] if errors else []
+        )
     if layer["calibration"] is not None:
         found.append(f"calibration error {_percent(layer['calibration']['ece'])}")
     return found

@@ -112,8 +112,8 @@ def _copy_spans(sent: Span, piece: Doc) -> None:
 
 
 def make_example(nlp: Language, reference: Doc, *, gold_preproc: bool = False) -> Example:
-    """RETURNS (Example): The reference, and its text to predict; with the tokens of the reference where these are wanted,
-    or the text between them is not known."""
+    """RETURNS (Example): The reference, and its text to predict; with the tokens of the reference where these are
+    wanted, or the text between them is not known."""
     if gold_preproc or reference.has_unknown_spaces:
         words = [token.text for token in reference]
         predicted = Doc(nlp.vocab, words=words, spaces=[bool(token.whitespace_) for token in reference])

@@ -67,10 +67,10 @@ class EvaluationErrors:
         "`pip install 'spacy-ctxtag[eval]'`."
     )
     CT711 = (
-        "There is nothing to score in {path}: {n} documents, and in none of them anything is annotated that the pipeline "
-        "sets. The pipeline sets {layers}. Expected entities, spans, tags or parts of speech in both."
+        "There is nothing to score in {path}: {n} documents, and in none of them anything is annotated that the "
+        "pipeline sets. The pipeline sets {layers}. Expected entities, spans, tags or parts of speech in both."
     )
     CT712 = (
-        "{path} has other files than a report: {names}. A report is written as a whole folder. Name another one, or one "
-        "that is empty or has a report of before."
+        "{path} has other files than a report: {names}. A report is written as a whole folder. Name another one, or "
+        "one that is empty or has a report of before."
     )

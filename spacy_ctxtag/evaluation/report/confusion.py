@@ -25,7 +25,9 @@ class Confusion:
         """RETURNS (Dict[str, Any]): `confusion` of the schema."""
         gold: Counter[str] = Counter()
         for (label, other), n in self.pairs.items():
-            gold.update({each: each_n for each, each_n in ((label, n), (other, 0)) if each is not None})
+            for each, times in ((label, n), (other, 0)):
+                if each is not None:
+                    gold[each] += times
         ranked = sorted(gold, key=lambda label: (-gold[label], label))
         labels: List[Label] = [*ranked[:MOST_LABELS], *([None] if self.has_none else [])]
         others = len(ranked) > MOST_LABELS

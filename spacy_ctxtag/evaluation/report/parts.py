@@ -71,8 +71,11 @@ class Parts:
     def _sorted(self, by: str) -> List[Dict[str, Any]]:
         order, rows = list(ORDERS[by]), self._rows[by]
         names = sorted(rows, key=lambda name: (order.index(name) if name in order else -rows[name][2], name))
-        return [row(name, gold, None if by == "nesting" else predicted, hits)
-                for name in names for hits, predicted, gold in [rows[name]]]
+        return [
+            row(name, gold, None if by == "nesting" else predicted, hits)
+            for name in names
+            for hits, predicted, gold in [rows[name]]
+        ]
 
 
 def frame_parts(frame: Frame, token: int) -> Dict[str, str]:
@@ -102,7 +105,7 @@ def add_spans(parts: Parts, record: SpanRecord, judged: Judged, known: Known, la
         parts.add(of(mention), gold=1, hits=int(name == CORRECT))
     for mention in record.predicted:
         parts.add(of(mention), predicted=1)
-    for mention, name, is_nested in zip(record.gold, judged.gold, find_nested(record.gold), strict=True):
+    for name, is_nested in zip(judged.gold, find_nested(record.gold), strict=True):
         parts.add({"nesting": NESTING[not is_nested]}, gold=1, hits=int(name == CORRECT))
 
 

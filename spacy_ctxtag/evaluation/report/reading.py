@@ -58,7 +58,7 @@ def read_group(eg: Example, frame: Frame, key: str) -> Optional[SpanRecord]:
     if key not in gold.spans:
         return None
     group: Any = eg.predicted.spans.get(key, ())
-    scores = getattr(group, "attrs", {}).get(SCORES)
+    scores: Any = getattr(group, "attrs", {}).get(SCORES)
     has_scores = scores is not None and len(scores) == len(group)
     aligned = eg.alignment.x2y
     found: Dict[Tuple[int, int, str], Mention] = {}

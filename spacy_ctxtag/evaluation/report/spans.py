@@ -48,8 +48,8 @@ class SpanReport:
         self.n_predicted += len(predicted)
         self.overlaps |= self.can_overlap and (any(find_nested(gold)) or any(find_nested(predicted)))
         hits = Counter(each.label for each, name in zip(gold, judged.gold, strict=True) if name == CORRECT)
-        sides = [Counter(each.label for each in side) for side in (predicted, gold)]
-        self.scores.add(hits, *sides, {**self._add_tokens(record), "sequences": count_sequences(record)})
+        found, wanted = (Counter(each.label for each in side) for side in (predicted, gold))
+        self.scores.add(hits, found, wanted, {**self._add_tokens(record), "sequences": count_sequences(record)})
         self.schemes.add(gold, predicted)
         add_spans(self.parts, record, judged, self.known, self.layer)
         self.cases.update(judged.cases)

@@ -105,7 +105,7 @@ def wrong_tokens(record: TagRecord) -> List[int]:
 
 def _places(frame: Frame, start: int, end: int) -> List[int]:
     """RETURNS (List[int]): For each token of an excerpt, and the one behind, its place if white space is left out."""
-    return [0, *accumulate(not is_space for is_space in frame.is_space[start:end])]
+    return [0, *accumulate(int(not is_space) for is_space in frame.is_space[start:end])]
 
 
 def _text(frame: Frame, start: int, end: int) -> Dict[str, Any]:
@@ -119,7 +119,5 @@ def _text(frame: Frame, start: int, end: int) -> Dict[str, Any]:
         "start": origin,
         "is_whole": (start, end) == (0, len(frame.starts)),
     }
-    tokens = [
-        [frame.starts[i] - origin, frame.ends[i] - origin] for i in range(start, end) if not frame.is_space[i]
-    ]
+    tokens = [[frame.starts[i] - origin, frame.ends[i] - origin] for i in range(start, end) if not frame.is_space[i]]
     return {"place": place, "text": frame.words(start, end), "tokens": tokens}

@@ -87,7 +87,13 @@ def make_mentions(spans: Sequence[tuple[int, int, str]]) -> list[Mention]:
 
 def make_frame(n: int, number: int = 1, **settings: Any) -> Frame:
     """RETURNS (Frame): A document of n tokens of one character each, with spaces between them."""
-    about: dict[str, Any] = {"name": str(number), "source": None, "line": None, "domain": None, "text": " ".join("w" * n)}
+    about: dict[str, Any] = {
+        "name": str(number),
+        "source": None,
+        "line": None,
+        "domain": None,
+        "text": " ".join("w" * n),
+    }
     tokens = {"starts": range(0, 2 * n, 2), "ends": range(1, 2 * n, 2), "is_space": [False] * n}
     return Frame(**{"number": number, **about, **tokens, "sequences": [(0, n)], "has_sentences": False, **settings})
 

@@ -1,6 +1,7 @@
 """Classes of errors: every span in exactly one, by the definitions."""
 
 from collections import Counter
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -30,7 +31,12 @@ CASES = {
     "two labels of one span": ("0-1A 0-1B", "0-1C 0-1A", "correct type", "correct type"),
     "a tangle: the larger overlap first": ("0-4A 5-6A", "1-5A 6-8A", "shifted shifted", "shifted shifted"),
     "a tangle that leaves one over": ("0-3A 4-5A 6-7A", "1-4A 5-6A", "shifted shifted missed", "shifted shifted"),
-    "a tangle: of equal overlaps the same label": ("0-2A 3-5B", "2-3B 5-7B", "missed shifted", "boundary_type spurious"),
+    "a tangle: of equal overlaps the same label": (
+        "0-2A 3-5B",
+        "2-3B 5-7B",
+        "missed shifted",
+        "shifted spurious",
+    ),
     "neighbours of one side do not join": ("0-4A 2-6A", "0-1A", "too_short missed", "too_short"),
 }
 
@@ -47,7 +53,7 @@ def test_judge_gives_the_classes_of_the_definition(case: str) -> None:
 
 
 @given(gold=any_spans(LONG), predicted=any_spans(LONG))
-@settings(max_examples=400)
+@settings(max_examples=200)
 def test_judge_puts_every_span_into_one_class_and_one_pair(gold: Any, predicted: Any) -> None:
     judged = judge(make_mentions(gold), make_mentions(predicted))
     assert set(judged.gold) | set(judged.predicted) <= set(CLASSES)
@@ -57,7 +63,7 @@ def test_judge_puts_every_span_into_one_class_and_one_pair(gold: Any, predicted:
 
 
 @given(gold=any_spans(LONG), predicted=any_spans(LONG))
-@settings(max_examples=400)
+@settings(max_examples=200)
 def test_judge_classes_hold_what_they_say(gold: Any, predicted: Any) -> None:
     golds, guesses = make_mentions(gold), make_mentions(predicted)
     judged = judge(golds, guesses)
@@ -89,7 +95,7 @@ def expected_border(inside: bool, around: bool) -> str:
 
 
 @given(gold=any_spans(LONG), predicted=any_spans(LONG))
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_judge_misses_no_span_that_could_be_paired(gold: Any, predicted: Any) -> None:
     golds, guesses = make_mentions(gold), make_mentions(predicted)
     judged = judge(golds, guesses)
@@ -107,10 +113,10 @@ def test_judge_counts_right_ones_as_sets_do(spans: Any, data: Any) -> None:
 
 
 @given(gold=any_spans(LONG), predicted=any_spans(LONG))
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_clusters_are_apart_and_hold_all_spans(gold: Any, predicted: Any) -> None:
     golds, guesses = make_mentions(gold), make_mentions(predicted)
     found = [[golds[i] for i in a] + [guesses[j] for j in b] for a, b in clusters(golds, guesses)]
     assert sorted(each for group in found for each in group) == sorted([*golds, *guesses])
     reaches = [(min(each.start for each in group), max(each.end for each in group)) for group in found]
-    assert all(end <= start for (_, end), (start, _) in zip(reaches[:-1], reaches[1:], strict=True))
+    assert all(end <= start for (_, end), (start, _) in pairwise(reaches))

@@ -13,7 +13,14 @@ from spacy_ctxtag.evaluation.reliability import ece
 from spacy_ctxtag.evaluation.report.confusion import MOST_LABELS, Confusion
 from spacy_ctxtag.evaluation.report.known import Known
 from spacy_ctxtag.evaluation.report.outcomes import Outcomes
-from spacy_ctxtag.evaluation.report.parts import FREQUENCIES, MENTION_LENGTHS, MOST, SENTENCE_LENGTHS, Parts, find_nested
+from spacy_ctxtag.evaluation.report.parts import (
+    FREQUENCIES,
+    MENTION_LENGTHS,
+    MOST,
+    SENTENCE_LENGTHS,
+    Parts,
+    find_nested,
+)
 from spacy_ctxtag.evaluation.report.records import NO_TAG, Guess, Mention, TagRecord
 from spacy_ctxtag.evaluation.report.scores import Scores
 from spacy_ctxtag.evaluation.report.spans import SpanReport
@@ -60,9 +67,7 @@ def test_buckets_have_the_names_of_their_ranges(bucket: Any, n: int, name: str) 
 @given(docs=st.lists(st.tuples(any_spans(LONG), any_spans(LONG)), min_size=1, max_size=3))
 @settings(max_examples=100)
 def test_parts_sum_to_the_whole(docs: Any) -> None:
-    records = [
-        make_record(*pair, LONG, i, domain=f"d{i % 2}", has_sentences=True) for i, pair in enumerate(docs, 1)
-    ]
+    records = [make_record(*pair, LONG, i, domain=f"d{i % 2}", has_sentences=True) for i, pair in enumerate(docs, 1)]
     known = Known({}, {"spans:sc": {hash_mention("w", "A"): 2}}, None, has_counts=True)
     report = report_of(*records, known=known)
     whole = tuple(sum(each[name] for each in report["labels"]) for name in ("gold", "predicted", "correct"))
@@ -194,7 +199,9 @@ def test_intervals_need_two_documents_and_draws(n_docs: int, n_samples: int) -> 
 def test_intervals_of_equal_documents_have_no_width() -> None:
     records = [make_record([(0, 1, "A"), (1, 2, "B")], [(0, 1, "A")], 3, i) for i in range(4)]
     micro = report_of(*records, n_samples=50)["averages"]["micro"]
-    assert micro["intervals"]["recall"] == {"low": 0.5, "high": 0.5} == {"low": micro["recall"], "high": micro["recall"]}
+    assert (
+        micro["intervals"]["recall"] == {"low": 0.5, "high": 0.5} == {"low": micro["recall"], "high": micro["recall"]}
+    )
 
 
 def test_tally_draws_documents_without_counts_too() -> None:
@@ -244,7 +251,12 @@ def test_worst_makes_only_what_it_keeps() -> None:
 
 
 def test_confident_errors_are_the_wrong_spans_by_their_probability() -> None:
-    text = {"text": "aa bb \n cc", "starts": [0, 3, 6, 8], "ends": [2, 5, 7, 10], "is_space": [False, False, True, False]}
+    text = {
+        "text": "aa bb \n cc",
+        "starts": [0, 3, 6, 8],
+        "ends": [2, 5, 7, 10],
+        "is_space": [False, False, True, False],
+    }
     guesses = [(0, 1, "A", 0.5), (1, 2, "A", 0.75), (3, 4, "B", 0.25)]
     report = report_of(make_record([(0, 1, "A"), (3, 4, "A")], guesses, 4, **text))
     first, second = report["confident_errors"]
@@ -292,9 +304,7 @@ def test_costly_documents_are_those_with_most_errors() -> None:
 
 def make_tags(gold: str, guesses: str, probs: list[float | None], **settings: Any) -> TagRecord:
     """RETURNS (TagRecord): Tags of one letter; "-" for none."""
-    found = [
-        Guess(i, NO_TAG if tag == "-" else tag, p) for i, (tag, p) in enumerate(zip(guesses, probs, strict=True))
-    ]
+    found = [Guess(i, NO_TAG if tag == "-" else tag, p) for i, (tag, p) in enumerate(zip(guesses, probs, strict=True))]
     known = ["" if tag == "-" else tag for tag in gold]
     return TagRecord(make_frame(len(gold), **settings), known, [each for each in found if known[each.token]])
 

@@ -47,7 +47,7 @@ def close(value: Any, expected: Any) -> bool:
 
 
 @given(examples=spacy_examples())
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_entities_score_as_with_spacy(examples: list[Example]) -> None:
     expected, report = get_ner_prf(examples), report_of(examples)
     if expected["ents_f"] is None:
@@ -70,7 +70,7 @@ def test_entities_score_as_with_our_own_scorer(examples: list[Example]) -> None:
 
 
 @given(examples=spacy_examples())
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_span_groups_score_as_with_spacy(examples: list[Example]) -> None:
     annotated = [eg for eg in examples if "sc" in eg.reference.spans]
     expected = Scorer.score_spans(
@@ -141,7 +141,7 @@ def test_entities_score_as_with_seqeval(examples: list[Example]) -> None:
 
 
 @given(docs=st.lists(st.tuples(any_spans(LONG, 8), any_spans(LONG, 8)), min_size=1, max_size=4))
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_spans_score_as_with_nervaluate(docs: Any) -> None:
     report = SpanReport("spans:sc", Known(), can_overlap=True)
     for number, (gold, predicted) in enumerate(docs, 1):

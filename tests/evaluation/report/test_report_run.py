@@ -31,9 +31,9 @@ rng = random.Random(0)
 
 def docs(count):
     for number in range(count):
-        words = [f"w{rng.randrange(500)}" for _ in range(120)]
-        doc = Doc(nlp.vocab, words=words, sent_starts=[i % 20 == 0 for i in range(120)])
-        doc.set_ents([Span(doc, i, i + 1 + rng.randrange(2), label=f"L{rng.randrange(5)}") for i in range(0, 118, 6)])
+        words = [f"w{rng.randrange(500)}" for _ in range(60)]
+        doc = Doc(nlp.vocab, words=words, sent_starts=[i % 20 == 0 for i in range(60)])
+        doc.set_ents([Span(doc, i, i + 1 + rng.randrange(2), label=f"L{rng.randrange(5)}") for i in range(0, 58, 6)])
         doc.user_data["ctx"] = {"id": f"document {number}", "domain": f"domain {number % 3}"}
         yield doc
 
@@ -42,12 +42,12 @@ def peak():
     return taken / 2**20 if sys.platform == "darwin" else taken / 2**10
 
 evaluation = Evaluation(nlp, Known(), DataReport("test", "0" * 64, None), 64)
-evaluation.add(docs(640))
+evaluation.add(docs(320))
 before = peak()
-evaluation.add(docs(3200))
+evaluation.add(docs(1600))
 print(peak() - before)
 report = evaluation.result({}, "cpu", 100, 0)
-assert report["data"]["tokens"] == 3840 * 120
+assert report["data"]["tokens"] == 1920 * 60
 """
 
 
