@@ -1,5 +1,6 @@
 """`python -m spacy ctx evaluate MODEL DATA --output report/`: how good a pipeline is, and where it errs."""
 
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Callable, Dict, Iterator, List, Optional
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 JSON_FILE = "report.json"
 FILES = (JSON_FILE, "index.html")  # what a report consists of
-NEEDED = {"nervaluate": "nervaluate", "scipy": "SciPy"}
+NEEDED = {"scipy": "SciPy"} if sys.version_info < (3, 11) else {"scipy": "SciPy", "nervaluate": "nervaluate"}
 OFTEN = 5000  # documents between two lines that tell how far it is
 
 

@@ -40,10 +40,11 @@ def _remarks(layer: Dict[str, Any]) -> List[str]:
     """What else is worth a line."""
     found = [f"whole sequences right: {_percent(layer['sequences']['accuracy'])}"]
     if layer["kind"] == "spans":
-        schemes = ", ".join(f"{name} {_percent(scheme['f1'])}" for name, scheme in layer["schemes"].items())
+        schemes = layer["schemes"] or {}
         errors = [each for each in layer["errors"] if each["class"] != "correct" and each["cases"]]
         errors.sort(key=lambda each: -each["cases"])
-        found.append(f"F {schemes}")
+        if schemes:
+            found.append("F " + ", ".join(f"{name} {_percent(scheme['f1'])}" for name, scheme in schemes.items()))
         found += (
             [", ".join(f"{each['class'].replace('_', ' ')} {each['cases']:,}" for each in errors)] if errors else []
         )

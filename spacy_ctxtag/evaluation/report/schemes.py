@@ -1,10 +1,12 @@
 """Strict, exact, partial and type scores as nervaluate defines them (Segura-Bedmar et al. 2013); its package counts.
 
 It compares every span with every other of a document, so it gets those that overlap only, and what it has said of such
-a group is remembered: the groups of a corpus are mostly alike.
+a group is remembered: the groups of a corpus are mostly alike. Its version 1.2 needs Python 3.11; without it there are
+no such scores.
 """
 
 from functools import lru_cache
+from importlib.util import find_spec
 from typing import Any, Dict, Optional, Sequence, Tuple
 
 import numpy as np
@@ -29,11 +31,14 @@ class Schemes:
     """What nervaluate counts: of all labels together, and of each as if there were no others."""
 
     def __init__(self) -> None:
+        self.is_possible = has_nervaluate()
         self._all = np.zeros((len(STRATEGIES), len(COUNTS)), dtype="int64")
         self._labels: Dict[str, Ints] = {}
 
     def add(self, gold: Sequence[Mention], predicted: Sequence[Mention]) -> None:
         """Add the spans of a document."""
+        if not self.is_possible:
+            return
         for golds, guesses in clusters(gold, predicted):
             sides = [gold[i] for i in golds], [predicted[j] for j in guesses]
             origin = min(mention.start for side in sides for mention in side)
@@ -43,10 +48,17 @@ class Schemes:
                 counts = self._labels.setdefault(label, np.zeros_like(self._all))
                 counts += count_group(_only(label, wanted), _only(label, found))
 
-    def result(self, label: Optional[str] = None) -> Dict[str, Dict[str, Any]]:
-        """RETURNS (Dict): `schemes` of the schema; of one label, or of all."""
+    def result(self, label: Optional[str] = None) -> Optional[Dict[str, Dict[str, Any]]]:
+        """RETURNS (Optional[Dict]): `schemes` of the schema; of one label, or of all."""
+        if not self.is_possible:
+            return None
         counts = self._all if label is None else self._labels[label]
         return {name: _scheme(row) for name, row in zip(STRATEGIES, counts.tolist(), strict=True)}
+
+
+def has_nervaluate() -> bool:
+    """RETURNS (bool): Whether its package is installed, in a version that counts as described."""
+    return find_spec("nervaluate") is not None and find_spec("nervaluate.strategies") is not None
 
 
 @lru_cache(maxsize=2**14)

@@ -125,6 +125,7 @@ class SpanReport:
 
     def _unavailable(self, found: Sequence[str], has_probabilities: bool) -> List[Dict[str, str]]:
         checks = (
+            ("schemes", not self.schemes.is_possible, "nervaluate 1.2 is not installed; it needs Python 3.11"),
             ("tokens", self.overlaps, "spans overlap, so a token has no single label"),
             ("calibration", not has_probabilities, "no component reports probabilities"),
             ("sentence_length", "sentence_length" not in found, "sentences are not annotated"),

@@ -342,3 +342,13 @@ def test_tags_of_a_token_that_is_cut_up_are_wrong() -> None:
     report = tag_report(record)
     assert report["sequences"]["correct"] == 0
     assert report["costly_documents"][0]["cost"] == 1
+
+
+# Without nervaluate
+
+
+def test_schemes_are_left_out_where_their_package_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spacy_ctxtag.evaluation.report.schemes.has_nervaluate", lambda: False)
+    report = report_of(make_record([(0, 1, "A")], [(0, 1, "A")], 3))
+    assert (report["schemes"], report["labels"][0]["schemes"]) == (None, None)
+    assert "schemes" in [each["analysis"] for each in report["unavailable"]]
