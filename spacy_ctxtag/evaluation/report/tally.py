@@ -9,10 +9,10 @@ from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..significance import BATCH
-
 Floats = NDArray[np.float64]
 Key = Tuple[str, ...]
+
+BATCH = 2**20  # documents that are drawn at a time
 
 
 class Tally:
