@@ -1,5 +1,5 @@
 """Counts of every document, and what they say of documents like these: the bootstrap (Efron & Tibshirani 1993). SciPy
-draws. Four numbers are kept for every count of a document that is not 0.
+draws. Three numbers are kept for every count of a document that is not 0.
 """
 
 from array import array
