@@ -53,6 +53,9 @@ class Warnings(metaclass=WithCodes):
         "The run was started with other versions, or on another machine, so its last bits may differ from those of a "
         "run that was never stopped: {differences}."
     )
+    CW710 = (
+        "{n} of {total} texts of {path} were used to train the pipeline: the scores are too good. Score it on others."
+    )
     CW735 = (
         "{n} of {total} texts of {path} were used to train {model}: its scores there say nothing about new texts. "
         "Compare on others."
@@ -66,6 +69,3 @@ class Warnings(metaclass=WithCodes):
         "two borders, and tags where the tokens are the same."
     )
     CW751 = "{n} of {total} documents were annotated by one only, and are left out."
-    CW710 = (
-        "{n} of {total} texts of {path} were used to train the pipeline: the scores are too good. Score it on others."
-    )

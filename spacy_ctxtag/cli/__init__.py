@@ -6,7 +6,22 @@ import nothing at their top that spaCy itself does not need: an ImportError here
 
 from spacy.cli._util import app as spacy_app
 
-from . import ablate, agreement, behave, calibrate, compare, convert, curves, evaluate, pretrain, prune, quantize, smoke, train, validate
+from . import (
+    ablate,
+    agreement,
+    behave,
+    calibrate,
+    compare,
+    convert,
+    curves,
+    evaluate,
+    pretrain,
+    prune,
+    quantize,
+    smoke,
+    train,
+    validate,
+)
 from ._app import app
 
 __all__ = [
