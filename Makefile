@@ -33,11 +33,12 @@ demo: $(STAMP)  ## convert, train, calibrate, evaluate, package and try the join
 	echo && \
 	echo "Done in $$(( seconds / 60 )) min $$(( seconds % 60 )) s." && \
 	echo "  trained pipeline   training/joint/calibrated" && \
-	echo "  scores             metrics/joint.json" && \
 	echo "  calibration        metrics/joint_calibration" && \
 	echo "  model card         training/joint/release/README.md" && \
 	echo "  wheel              $$(ls packages/*/dist/*.whl | tail -n 1)" && \
-	echo "A step that has nothing new to do is skipped the next time; make clean forgets all of them."
+	echo "A step that has nothing new to do is skipped the next time; make clean forgets all of them." && \
+	echo && \
+	echo "How good it is, and where it errs: metrics/joint/report.json"
 
 test: $(STAMP)  ## all tests, with the network blocked
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(ARGS)

@@ -54,6 +54,9 @@ class Warnings(metaclass=WithCodes):
         "The run was started with other versions, or on another machine, so its last bits may differ from those of a "
         "run that was never stopped: {differences}."
     )
+    CW710 = (
+        "{n} of {total} texts of {path} were used to train the pipeline: the scores are too good. Score it on others."
+    )
     CW735 = (
         "{n} of {total} texts of {path} were used to train {model}: its scores there say nothing about new texts. "
         "Compare on others."

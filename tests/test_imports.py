@@ -25,6 +25,7 @@ HEAVY = [
     "huggingface_hub",
     "matplotlib",
     "mlflow",
+    "nervaluate",
     "onnx",
     "onnxruntime",
     "pandas",

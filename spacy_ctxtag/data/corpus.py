@@ -50,12 +50,12 @@ def create_corpus_v1(
 
     def read_corpus(nlp: Language) -> Iterator[Example]:
         n_long = 0
-        for number, doc in enumerate(_read_docs(source, nlp, read_options), 1):
+        for number, doc in enumerate(read_docs(source, nlp, read_options), 1):
             for reference in _cut(doc, max_length, gold_preproc=gold_preproc):
                 if max_length and not gold_preproc and len(reference) >= max_length:
                     n_long += 1
                     continue
-                example = _make_example(nlp, reference, gold_preproc=gold_preproc)
+                example = make_example(nlp, reference, gold_preproc=gold_preproc)
                 for made in augmenter(nlp, example) if augmenter is not None else [example]:
                     _copy_user_data(reference, made)
                     yield made
@@ -67,8 +67,12 @@ def create_corpus_v1(
     return read_corpus
 
 
-def _read_docs(source: Path, nlp: Language, options: ReadOptions) -> Iterator[Doc]:
-    """The documents of a source; a file with errors raises before its first document."""
+def read_docs(source: Path, nlp: Language, options: ReadOptions) -> Iterator[Doc]:
+    """The documents of a file or folder.
+
+    YIELDS (Doc): Documents, of .spacy files one at a time.
+    RAISES (DataError): CT300, before the first document of a file with errors.
+    """
     problems: List[Problem] = []
     files = find_files([source], problems, format=options.format)
     reader = SourceReader(nlp, options)
@@ -107,7 +111,9 @@ def _copy_spans(sent: Span, piece: Doc) -> None:
             piece.spans[key] = [Span(piece, start, end, label=label) for start, end, label in moved]
 
 
-def _make_example(nlp: Language, reference: Doc, *, gold_preproc: bool) -> Example:
+def make_example(nlp: Language, reference: Doc, *, gold_preproc: bool = False) -> Example:
+    """RETURNS (Example): The reference, and its text to predict; with the tokens of the reference where these are
+    wanted, or the text between them is not known."""
     if gold_preproc or reference.has_unknown_spaces:
         words = [token.text for token in reference]
         predicted = Doc(nlp.vocab, words=words, spaces=[bool(token.whitespace_) for token in reference])

@@ -20,6 +20,18 @@ class EvaluationErrors:
         "names. Expected a pipeline with one of these, and texts in which it is annotated."
     )
     CT705 = "Tests of significance need SciPy. Install it with `pip install 'spacy-ctxtag[stats]'`."
+    CT710 = (
+        "{packages} is missing, which counts and draws here. Install what evaluation needs with "
+        "`pip install 'spacy-ctxtag[eval]'`."
+    )
+    CT711 = (
+        "There is nothing to score in {path}: {n} documents, and in none of them anything is annotated that the "
+        "pipeline sets. The pipeline sets {layers}. Expected entities, spans, tags or parts of speech in both."
+    )
+    CT712 = (
+        "{path} has other files than a report: {names}. A report is written as a whole folder. Name another one, or "
+        "one that is empty or has a report of before."
+    )
     CT725 = (
         "The report has the schema version {met}; its page can be made of version {expected}. Evaluate again: "
         "python -m spacy ctx evaluate."
