@@ -38,7 +38,7 @@ demo: $(STAMP)  ## convert, train, calibrate, evaluate, package and try the join
 	echo "  wheel              $$(ls packages/*/dist/*.whl | tail -n 1)" && \
 	echo "A step that has nothing new to do is skipped the next time; make clean forgets all of them." && \
 	echo && \
-	echo "How good it is, and where it errs: metrics/joint/report.json"
+	echo "How good it is, and where it errs: metrics/joint/index.html"
 
 test: $(STAMP)  ## all tests, with the network blocked
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(ARGS)

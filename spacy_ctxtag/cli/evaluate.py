@@ -13,6 +13,7 @@ from ..warnings import Warnings
 from . import _options as opt
 from ._app import app
 from ._printer import count, msg
+from .behave import try_behaviour
 from .evaluation_table import show
 
 if TYPE_CHECKING:
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
 
     from ..evaluation.report.known import Known
 
-JSON_FILE = "report.json"
-FILES = (JSON_FILE, "index.html")  # what a report consists of
-NEEDED = {"scipy": "SciPy"} if sys.version_info < (3, 11) else {"scipy": "SciPy", "nervaluate": "nervaluate"}
+JSON_FILE, PAGE, BEHAVIOUR = FILES = ("report.json", "index.html", "behaviour.json")  # what a report consists of
+NEEDED = {"scipy": "SciPy", "matplotlib": "matplotlib"}
+if sys.version_info >= (3, 11):
+    NEEDED["nervaluate"] = "nervaluate"
 OFTEN = 5000  # documents between two lines that tell how far it is
 
 
@@ -37,6 +39,9 @@ def evaluate_cli(
     train: Annotated[
         Optional[Path], typer.Option("--train", help="What it was trained on, to tell known words and mentions")
     ] = None,
+    behaviour: Annotated[
+        Optional[Path], typer.Option("--behaviour", help="YAML file of tests of behaviour; exit code 1 if one fails")
+    ] = None,
     batch_size: Annotated[
         int, typer.Option("--batch-size", min=0, help="Documents to predict at once; 0: as the pipeline says")
     ] = 0,
@@ -49,7 +54,7 @@ def evaluate_cli(
 ) -> None:
     """
     Score a pipeline on annotated texts, and say where it errs: by label, domain, length, and what training has seen;
-    with intervals, kinds of errors, confusions, and calibration. Print a table, and write report.json.
+    with intervals, kinds of errors, confusions, and calibration. Print a table, and write report.json and a page.
     """
     from spacy.cli._util import import_code, setup_gpu
     from spacy.util import load_model
@@ -69,6 +74,7 @@ def evaluate_cli(
     except OSError as error:
         msg.fail(Errors.CT513.format(path=model, reason=error), exits=1)
         raise typer.Exit(1) from error
+    behaved = None if behaviour is None else try_behaviour(nlp, behaviour)
     known: Known = known_of_pipeline(nlp)
     if train is not None:
         known = known_of_docs(stream(train, nlp), str(train), digest_of(train))
@@ -78,9 +84,11 @@ def evaluate_cli(
     device = "cpu" if gpu_id < 0 else f"gpu:{gpu_id}"
     report = evaluation.result(describe_model(nlp, model), device, n_samples, seed)
     check_report(report, data)
-    replace_folder(output, lambda folder: write(folder, report))
+    replace_folder(output, lambda folder: write(folder, report, behaved))
     show(report)
-    msg.good(f"{output}: {JSON_FILE}")
+    msg.good(f"{output / PAGE}: all of it, to be read in a browser; {JSON_FILE} beside it")
+    if behaved is not None and not behaved["passed"]:
+        msg.fail(f"{behaviour}: not all tests of behaviour passed, see above", exits=1)
 
 
 def check_folder(path: Path) -> None:
@@ -147,7 +155,12 @@ def check_report(report: Dict[str, Any], path: Path) -> None:
         msg.warn(Warnings.CW710.format(n=about["trained_on"], total=about["documents"], path=path))
 
 
-def write(folder: Path, report: Dict[str, Any]) -> None:
+def write(folder: Path, report: Dict[str, Any], behaved: Optional[Dict[str, Any]]) -> None:
     """Write the files of a report into a new folder."""
+    from ..evaluation.page import write_page
+
     folder.mkdir()
     write_json(folder / JSON_FILE, report)
+    write_page(report, folder / PAGE)
+    if behaved is not None:
+        write_json(folder / BEHAVIOUR, behaved)

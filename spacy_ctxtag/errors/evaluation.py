@@ -36,7 +36,7 @@ class EvaluationErrors:
         "The report has the schema version {met}; its page can be made of version {expected}. Evaluate again: "
         "python -m spacy ctx evaluate."
     )
-    CT726 = "The page of a report needs matplotlib. Install it with `pip install 'spacy-ctxtag[plots]'`."
+    CT726 = "The page of a report needs matplotlib. Install it with `pip install 'spacy-ctxtag[eval]'`."
     CT735 = (
         "Document {document}: met two references with different annotation. Expected a pair of examples of one "
         "document."

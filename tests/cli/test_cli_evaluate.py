@@ -20,6 +20,10 @@ from spacy_ctxtag.cli import evaluate as module
 from spacy_ctxtag.cli.evaluation_table import printable
 from spacy_ctxtag.evaluation.report import SCHEMA
 
+BEHAVIOUR = """
+tests:
+  - {{name: one, description: of a label that nobody knows, type: minimal, labels: [NOPE], texts: ["{text}"]}}
+"""
 LAYERS = ["ents", "spans:chunks", "tag"]
 
 
@@ -186,6 +190,23 @@ def test_evaluate_scores_components_of_others(tmp_path: Path) -> None:
     assert counts == {"correct": 1, "too_short": 1, "missed": 1}
     assert (report["data"]["trained_on"], report["train"]) == (None, None)
     assert "CW501" in output
+
+
+def test_evaluate_writes_a_page(model: Path, held_out: Path, tmp_path: Path) -> None:
+    out = evaluate(model, held_out, "--output", tmp_path / "report", "--n-samples", 0)
+    assert sorted(path.name for path in (tmp_path / "report").iterdir()) == ["index.html", "report.json"]
+    assert held_out.name in (tmp_path / "report" / "index.html").read_text(encoding="utf8")
+    assert "index.html" in out
+
+
+@pytest.mark.parametrize("passes", [True, False])
+def test_evaluate_runs_tests_of_behaviour(model: Path, held_out: Path, tmp_path: Path, passes: bool) -> None:
+    (tmp_path / "tests.yml").write_text(BEHAVIOUR.format(text="nothing" if passes else "[nothing](NOPE)"), "utf8")
+    options = ("--output", tmp_path / "report", "--n-samples", 0, "--behaviour", tmp_path / "tests.yml")
+    evaluate(model, held_out, *options, **({} if passes else {"fails": "not all tests of behaviour"}))
+    behaved = json.loads((tmp_path / "report" / "behaviour.json").read_text(encoding="utf8"))
+    assert behaved["passed"] == passes
+    assert (tmp_path / "report" / "report.json").is_file()
 
 
 # What cannot be done
