@@ -38,7 +38,7 @@ def remove_folder(path: Path) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Write a JSON file, in one stroke."""
     unfinished = path.with_name(path.name + ".tmp")
-    with unfinished.open("w", encoding="utf8") as file:
+    with unfinished.open("w", encoding="utf8", errors="backslashreplace") as file:  # half of a pair is JSON thus
         json.dump(content, file, indent=2, ensure_ascii=False, default=_number)
         file.write("\n")
         file.flush()
