@@ -26,7 +26,7 @@ import subprocess
 import sys
 import tempfile
 import venv
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -184,6 +184,11 @@ def tune(options: argparse.Namespace, folder: Path) -> tuple[dict[tuple[str, str
     return best, [{**asdict(run), "data": "", "dev": score} for run, score in dev.items()]
 
 
+def base_of(system: str) -> str:
+    """RETURNS: the system whose rate it learns at: ctx without a part of it learns at the rate of ctx."""
+    return system.partition("-")[0]
+
+
 def plan(
     options: argparse.Namespace, best: dict[tuple[str, str], float], *, parts: list[int] | None, systems: list[str]
 ) -> list[Run]:
@@ -208,7 +213,7 @@ def plan(
         for seed, fold in CORPORA[corpus].places(parts)
         for system in CORPORA[corpus].systems
         if system in systems
-        for base in [system.partition("-")[0]]  # ctx without a part of it learns at the rate of ctx
+        for base in [base_of(system)]
     ]
 
 
@@ -369,12 +374,20 @@ def make_peers(python: Path, folder: Path = PEERS, requirements: str = "requirem
     subprocess.run([python, "-m", "pip", "install", "-r", HERE / requirements], check=True)
 
 
-def pairs(text: str) -> tuple[str, float]:
-    """NAME=NUMBER, where NAME is a corpus or a system."""
-    name, _, value = text.partition("=")
-    if name not in CORPORA and name not in SYSTEMS:
-        raise argparse.ArgumentTypeError(f"'{name}' is no corpus and no system: {', '.join([*CORPORA, *SYSTEMS])}")
-    return name, float(value)
+def pairs(known: Collection[str], what: str, number: Callable[[str], Any]) -> Callable[[str], tuple[str, Any]]:
+    """RETURNS: reads NAME=NUMBER, where NAME is one of those that the option is for."""
+
+    def read(text: str) -> tuple[str, Any]:
+        name, _, value = text.partition("=")
+        if name not in known:
+            expected = f"NAME=NUMBER, NAME one of {', '.join(known)}"
+            raise argparse.ArgumentTypeError(f"'{name}' is no {what}. Expected {expected}")
+        try:
+            return name, number(value)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"'{value}' is no number for {name}") from None
+
+    return read
 
 
 def parse() -> argparse.Namespace:
@@ -385,9 +398,11 @@ def parse() -> argparse.Namespace:
     add("--corpora", nargs="+", choices=CORPORA, default=list(CORPORA))
     add("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
     add("--parts", nargs="+", type=int, help="seeds, or folds of re3d, to do (default: all)")
-    add("--epochs", nargs="+", type=pairs, default=[], metavar="CORPUS=N", help="instead of 4, 8, 10 and 2")
+    epochs = pairs(CORPORA, "corpus", int)
+    add("--epochs", nargs="+", type=epochs, default=[], metavar="CORPUS=N", help="instead of 4, 8, 10 and 2")
     add("--batch-size", type=int, default=16, help="sentences per update (default: 16)")
-    add("--lr", nargs="+", type=pairs, default=[], metavar="SYSTEM=RATE", help="peak rate of the encoder's weights")
+    rates = pairs(list(dict.fromkeys(map(base_of, SYSTEMS))), "system with a rate of its own", float)
+    add("--lr", nargs="+", type=rates, default=[], metavar="SYSTEM=RATE", help="peak rate of the encoder's weights")
     add("--tune", nargs="+", choices=CORPORA, default=[], help="corpora for which to find the rate on dev")
     add("--tune-systems", nargs="+", choices=SYSTEMS, default=["spacy_trf", "hf_linear", "flair"], help="whose")
     add("--curve", action="store_true", help="score dev after every epoch, too")
@@ -403,7 +418,7 @@ def parse() -> argparse.Namespace:
             f"{options.data} has no folder {', '.join(absent)}; give --data or leave corpora out with --corpora"
         )
     options.peer_python, options.flair_python = options.peer_python.absolute(), options.flair_python.absolute()
-    options.epochs = {corpus: int(value) for corpus, value in options.epochs}
+    options.epochs = dict(options.epochs)
     options.lr = dict(options.lr)
     options.limit = 0
     if options.quick:

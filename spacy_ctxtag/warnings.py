@@ -18,7 +18,41 @@ class Warnings(metaclass=WithCodes):
     CW305 = "Label {label!r} occurs once. Is it misspelt? One example cannot be learnt and measured."
     CW306 = "Label {label!r} is not in the training data, so it cannot be found. Annotate examples, or leave it out."
     CW307 = "Label {label!r} is in the training data but not here, so it is not measured. Add examples."
-    CW308 = "{n} mentions carry different labels in different places. Are they consistent? The most mixed: {examples}."
+    CW308 = "{text!r} carries different labels in different places: {labels}. Are they consistent?"
+    CW309 = (
+        "Few examples in {split}, where {largest!r} has {most}: {labels}. They are hardly learnt. Annotate more, "
+        "join labels, or repeat these examples in training (spacy-ctxtag.RareLabels.v1)."
+    )
+    CW310 = (
+        "{share:.0%} of the {total} entities in {split} are {label!r}. The micro average says little of the other "
+        "labels: look at the macro average, or at each label."
+    )
+    CW311 = "A span ({label}) of doc.spans[{key!r}] holds no token, so it is not learnt. Take it out."
+    CW312 = (
+        "The text stands in {split}, and nearly so in {other}, at {place}: {share:.0%} of their words and pairs of "
+        "words are the same: {text!r}. Take it out of one of them."
+    )
+    CW313 = (
+        "The text is nearly repeated, in {split}, after {place}: {share:.0%} of their words and pairs of words are the "
+        "same: {text!r}. Is that intended?"
+    )
+    CW314 = (
+        "Label {label!r} ({n} ×) of {layer} is written nearly as {other!r} ({most} ×). Is it misspelt? One "
+        "spelling of a label is learnt as one label."
+    )
+    CW315 = "{text!r} is annotated {n} times ({labels}), but not at {places}. Annotate it there, if it means the same."
+    CW316 = (
+        "{text!r} ({n} ×) has a piece that {encoder} does not know, so it is read as if it were any other unknown "
+        "word. Clean the text, or take another encoder, if there are many."
+    )
+    CW317 = (
+        "{text!r} ({n} ×) is nothing to {encoder}: its tokenizer leaves out all of it, so its vector is empty. "
+        "Clean the text, or take another encoder, if there are many."
+    )
+    CW318 = "Span {text!r} ({label}) is twice in doc.spans[{key!r}]. Take one of them out."
+    CW319 = (
+        "Span {text!r} ({label}) of doc.spans[{key!r}] begins or ends with white space. Move its borders to the words."
+    )
     CW390 = (
         "{dropped} paraphrases lost an entity and were dropped, {made} did not. Does the source keep the placeholders "
         "(ENT0, ENT1, …), or the mentions as they are?"

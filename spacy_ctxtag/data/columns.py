@@ -100,10 +100,10 @@ def read_columns(
             if record.ents is not None:
                 record.missing.extend(offset + i for i, row in enumerate(sent) if row.cells[tag_column] == _MISSING)
                 found = ["O" if row.cells[tag_column] == _MISSING else row.cells[tag_column] for row in sent]
-                record.ents.extend(_read_spans(found, sent, schemes[tag_column], offset, path, problems))
+                record.ents.extend(_read_spans(found, sent, schemes[tag_column], record, offset, path, problems))
             if chunk_column is not None:
                 found = [row.cells[chunk_column] for row in sent]
-                spans = _read_spans(found, sent, schemes[chunk_column], offset, path, problems)
+                spans = _read_spans(found, sent, schemes[chunk_column], record, offset, path, problems)
                 record.spans.setdefault(spans_key, []).extend(spans)
         if not document.has_rows:
             name = document.meta.get("id", path.stem)
@@ -243,9 +243,18 @@ def _group(documents: List[_Document], n_sents: int) -> List[_Document]:
 
 
 def _read_spans(
-    tags: List[str], sent: List[_Row], scheme: str, offset: int, path: Path, problems: List[Problem]
+    tags: List[str],
+    sent: List[_Row],
+    scheme: str,
+    record: Record,
+    offset: int,
+    path: Path,
+    problems: List[Problem],
 ) -> List[EntitySpan]:
     """RETURNS (List[EntitySpan]): The spans of a sentence that begins at the token `offset` of its document."""
     spans, found = read_tags(tags, scheme)
-    problems.extend(Problem(str(path), sent[problem.index].line, problem.message) for problem in found)
+    document = str(record.meta.get("id", ""))
+    for each in found:
+        line = sent[each.index].line
+        problems.append(Problem(str(path), line, each.message, document=document, token=offset + each.index))
     return [(start + offset, end + offset, label) for start, end, label in spans]

@@ -57,7 +57,7 @@ def read_conllu(path: Path, problems: List[Problem], *, n_sents: int = 1) -> Lis
     for number, line in [*read_lines(path, problems), (0, "")]:
         if not line.strip():
             if sent.words or sent.is_broken:
-                _finish(sent, path, problems)
+                _finish(sent, documents[-1][1].get("id", ""), path, problems)
                 documents[-1][2].append(sent)
             sent = _Sentence()
         elif line.startswith("#") and not sent.words:
@@ -74,7 +74,7 @@ def read_conllu(path: Path, problems: List[Problem], *, n_sents: int = 1) -> Lis
             if pending:
                 documents.append((number, {}, []))
                 pending = False
-            _read_row(line, number, sent, path, problems)
+            _read_row(line, number, sent, documents[-1][1].get("id", ""), path, problems)
     records = []
     for line_number, meta, sents in documents:
         size = n_sents if n_sents and not has_marks else max(1, len(sents))
@@ -93,11 +93,11 @@ def read_conllu(path: Path, problems: List[Problem], *, n_sents: int = 1) -> Lis
     return records
 
 
-def _read_row(line: str, number: int, sent: _Sentence, path: Path, problems: List[Problem]) -> None:
+def _read_row(line: str, number: int, sent: _Sentence, document: str, path: Path, problems: List[Problem]) -> None:
     """Add a line to a sentence, or report what is wrong with it."""
 
     def report(message: str) -> None:
-        problems.append(Problem(str(path), number, message))
+        problems.append(Problem(str(path), number, message, document=document))
         sent.is_broken = True
 
     cells = line.split("\t")
@@ -130,13 +130,13 @@ def _read_row(line: str, number: int, sent: _Sentence, path: Path, problems: Lis
     sent.words.append(word)
 
 
-def _finish(sent: _Sentence, path: Path, problems: List[Problem]) -> None:
+def _finish(sent: _Sentence, document: str, path: Path, problems: List[Problem]) -> None:
     """Check what can be checked at the end of a sentence only, and set the spaces inside multiword tokens."""
     if sent.is_broken:
         return
 
     def report(word: _Word, message: str) -> None:
-        problems.append(Problem(str(path), word.line, message))
+        problems.append(Problem(str(path), word.line, message, document=document))
         sent.is_broken = True
 
     size = len(sent.words)
@@ -169,7 +169,7 @@ def _finish(sent: _Sentence, path: Path, problems: List[Problem]) -> None:
     spelt = surface + _spell(sent.words[at:])
     if sent.text is not None and spelt.split() != sent.text[1].split():
         message = Errors.CT359.format(text=sent.text[1], spelt=spelt.strip())
-        problems.append(Problem(str(path), sent.text[0], message, is_error=False))
+        problems.append(Problem(str(path), sent.text[0], message, is_error=False, document=document))
 
 
 def _spell(words: List[_Word]) -> str:

@@ -2,11 +2,11 @@
 
 It takes the settings of `spacy.Corpus.v1` and differs in three things: `path` may be a file or folder of any format;
 the predicted Doc carries the metadata of the reference, so that reports by domain need no gold data; and a
-source with errors stops training with all errors listed, before any document of the file with errors is used.
+source with errors stops training with all errors listed, before any document of the file with errors is used (in a
+`.spacy` file: any document from the first broken one on).
 """
 
 import warnings
-from collections import deque
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional
 
@@ -71,19 +71,21 @@ def read_docs(source: Path, nlp: Language, options: ReadOptions) -> Iterator[Doc
     """The documents of a file or folder.
 
     YIELDS (Doc): Documents, of .spacy files one at a time.
-    RAISES (DataError): CT300, before the first document of a file with errors.
+    RAISES (DataError): CT300, before the first document of a file with errors, or its first broken one.
     """
     problems: List[Problem] = []
     files = find_files([source], problems, format=options.format)
     reader = SourceReader(nlp, options)
+    has_errors, seen = False, 0
     for path in files:
         docs: Iterable[Doc] = reader.read(path, problems)
-        if path.suffix.lower() != ".spacy":  # that one is lazy; what can be wrong with it shows at once
+        if path.suffix.lower() != ".spacy":  # that one is lazy; a broken document of it shows when it is read
             docs = list(docs)
-        if not any(problem.is_error for problem in problems):
-            yield from docs
-        elif isinstance(docs, Iterator):
-            deque(docs, maxlen=0)  # goes on, only to list the problems of all files
+        for doc in docs:  # after an error it goes on, only to list the problems of all files
+            has_errors = has_errors or any(problem.is_error for problem in problems[seen:])
+            seen = len(problems)
+            if not has_errors:
+                yield doc
     if any(problem.is_error for problem in problems):
         raise DataError(problems)
 

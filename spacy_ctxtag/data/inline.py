@@ -99,6 +99,7 @@ def _read_sentence(
     """Add one sentence to a record; a piece that is not well-formed is a problem and is left out."""
     opened: Optional[Tuple[int, Optional[str]]] = None  # first token and label (None: not known) of the open entity
     first, column = len(record.words), 1
+    document = str(record.meta.get("id", ""))
     for piece in line.split(" "):
         try:
             if opens(piece):
@@ -120,12 +121,14 @@ def _read_sentence(
                     _close(record, *opened)
                     opened = None
         except MarkupError as err:
-            problems.append(Problem(str(path), number, f"{err} (column {column})"))
+            message = f"{err} (column {column})"
+            problems.append(Problem(str(path), number, message, document=document, token=len(record.words)))
             if closes(piece):
                 opened = None
         column += len(piece) + 1
     if opened is not None:
-        problems.append(Problem(str(path), number, Errors.CT321.format(label=opened[1] or MISSING)))
+        message = Errors.CT321.format(label=opened[1] or MISSING)
+        problems.append(Problem(str(path), number, message, document=document, token=opened[0]))
 
 
 def _add_token(record: Record, form: str, tag: str, *, glued: bool, is_first: bool) -> None:

@@ -59,9 +59,9 @@ def read_jsonl(
             continue
         if spans is not None:
             record.ents = []
-            where = f" (document {record.meta['id']!r})" if "id" in record.meta else ""
-            for message, is_error in _add_spans(record, record.ents, data["text"], spans, borders, on_misaligned):
-                problems.append(Problem(str(path), number, message + where, is_error=is_error))
+            document = str(record.meta.get("id", ""))
+            for message, is_error, char in _add_spans(record, record.ents, data["text"], spans, borders, on_misaligned):
+                problems.append(Problem(str(path), number, message, is_error, document, char=char))
         yield record
     if skipped:
         problems.append(Problem(str(path), 0, Errors.CT369.format(n=skipped), is_error=False))
@@ -142,30 +142,33 @@ def _spans(data: Dict[str, Any]) -> Optional[List[Any]]:
 
 def _add_spans(
     record: Record, ents: List[CharSpan], text: str, spans: List[Any], borders: Borders, on_misaligned: str
-) -> Iterator[Tuple[str, bool]]:
-    """Add spans to a record as token offsets. YIELDS (Tuple[str, bool]): message, and whether it is an error."""
+) -> Iterator[Tuple[str, bool, int]]:
+    """Add spans to a record as token offsets.
+
+    YIELDS (Tuple[str, bool, int]): Problems: message, whether it is an error, where the span begins (-1: nowhere).
+    """
     owner: Dict[int, CharSpan] = {}  # token → the span that has it
     dropped: List[int] = []
     for i, span in enumerate(spans):
         found = _char_span(span, text)
         if found is None:
-            yield Errors.CT366.format(index=i, met=str(span)[:80], length=len(text)), True
+            yield Errors.CT366.format(index=i, met=str(span)[:80], length=len(text)), True, -1
             continue
         start, end, label = found
         touched = [t for t, (first, last) in enumerate(borders) if first < end and last > start]
         if not touched or borders[touched[0]][0] != start or borders[touched[-1]][1] != end:
             message = _misaligned(found, text, touched, borders)
             if on_misaligned == "error" or not touched:
-                yield message, True
+                yield message, True, start
                 continue
             action = "expanded" if on_misaligned == "expand" else "dropped"
-            yield f"{message} It was {action}.", False
+            yield f"{message} It was {action}.", False, start
             if on_misaligned == "drop":
                 dropped.extend(touched)
                 continue
         taken = next((owner[t] for t in touched if t in owner), None)
         if taken is not None:
-            yield Errors.CT370.format(start=start, end=end, label=label, text=text[start:end], other=taken), True
+            yield Errors.CT370.format(start=start, end=end, label=label, text=text[start:end], other=taken), True, start
             continue
         owner.update(dict.fromkeys(touched, found))
         ents.append((touched[0], touched[-1] + 1, label))
@@ -179,6 +182,8 @@ def _char_span(span: Any, text: str) -> Optional[CharSpan]:
         return None
     start, end, label = values
     if not (_is_offset(start, text) and _is_offset(end, text) and start < end and isinstance(label, str) and label):
+        return None
+    if any("\ud800" <= char <= "\udfff" for char in label):  # half of a surrogate pair, which no Doc takes
         return None
     return start, end, label
 

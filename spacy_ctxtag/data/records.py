@@ -26,19 +26,55 @@ EntitySpan = Tuple[int, int, str]  # first token, one after the last, label
 class Problem:
     """One thing that is wrong with an input.
 
-    path (str): The file.
+    path (str): The file; names of splits, where it concerns these as a whole.
     line (int): The line, counted from 1; 0 where the problem belongs to no line.
     message (str): What was met, what was expected and what to do.
     is_error (bool): False for a warning, which does not stop a conversion.
+    document (str): The name of the document; "" where it has none, or the problem belongs to none.
+    source (str): The file, and the line, that the document was made from, where that is another file.
+    token, char (int): Where in the document, counted from 0; -1 where that is not known.
     """
 
     path: str
     line: int
     message: str
     is_error: bool = True
+    document: str = ""
+    source: str = ""
+    token: int = -1
+    char: int = -1
+
+    @property
+    def code(self) -> str:
+        """The code that the message begins with."""
+        return self.message.partition("]")[0].removeprefix("[")
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.line}: {self.message}" if self.line else f"{self.path}: {self.message}"
+        found = where(self.document, self.source, self.token, self.char)
+        at = f"{self.path}:{self.line}" if self.line else self.path
+        return f"{at}: {self.message} ({found})" if found else f"{at}: {self.message}"
+
+    def to_json(self) -> Dict[str, Any]:
+        """RETURNS (Dict[str, Any]): The problem as `schemas/problems.json` describes it; None for what is not known."""
+        return {
+            "code": self.code,
+            "severity": "error" if self.is_error else "warning",
+            "file": self.path,
+            "line": self.line or None,
+            "document": self.document or None,
+            "source": self.source or None,
+            "token": self.token if self.token >= 0 else None,
+            "char": self.char if self.char >= 0 else None,
+            "message": self.message,
+        }
+
+
+def where(document: str, source: str, token: int, char: int) -> str:
+    """RETURNS (str): A place inside of a file, as people read it: the document, its source, token and character."""
+    parts = [f"document {document!r}" + (f" from {source}" if source else "")] if document or source else []
+    parts += [f"token {token}"] if token >= 0 else []
+    parts += [f"character {char}"] if char >= 0 else []
+    return ", ".join(parts)
 
 
 class DataError(ValueError):

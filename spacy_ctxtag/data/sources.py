@@ -9,8 +9,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
+import numpy as np
+from spacy.attrs import ENT_IOB, ENT_TYPE
 from spacy.language import Language
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import Doc, DocBin, Token
 from spacy.vocab import Vocab
 
 from ..errors import Errors
@@ -19,6 +21,7 @@ from .conllu import read_conllu
 from .inline import read_inline
 from .jsonl import ON_MISALIGNED, read_jsonl
 from .noun_chunks import add_noun_chunks
+from .places import place_of
 from .records import USER_DATA_KEY, Problem, Record, doc_meta
 
 SUFFIXES: Dict[str, Tuple[str, ...]] = {
@@ -30,6 +33,7 @@ SUFFIXES: Dict[str, Tuple[str, ...]] = {
 }
 TAG_SETS = ("auto", "upos", "xpos")
 _TAG = re.compile(r"O|-|[BILUES]-\S+")
+_INSIDE, _BEGIN = 1, 3  # spaCy's numbers for them in token.ent_iob
 
 
 @dataclass(frozen=True)
@@ -180,10 +184,12 @@ class SourceReader:
                     name = f"{path.stem}-{n}"
             elif name in self._ids:
                 message = Errors.CT307.format(id=name, other=self._ids[name])
-                problems.append(Problem(str(path), line, message, is_error=not is_docbin))
+                problems.append(Problem(str(path), line, message, not is_docbin, str(name)))
             self._ids[name] = where
             defaults: Dict[str, Any] = {"id": name, "source": path.as_posix(), **({"line": line} if line else {})}
             doc.user_data[USER_DATA_KEY] = {**defaults, **meta}
+            if is_docbin:
+                _mend_entities(doc, path, problems)
             if self.options.noun_chunks:
                 add_noun_chunks(doc, self.options.spans_key)
             yield doc
@@ -229,3 +235,23 @@ def _read_docbin(path: Path, problems: List[Problem], vocab: Vocab) -> Iterator[
         return
     for doc in docs:
         yield doc, 0
+
+
+def _mend_entities(doc: Doc, path: Path, problems: List[Problem]) -> None:
+    """Report tokens that go on with an entity that is not there, which no other reader lets pass, and let each of them
+    begin one: spaCy cannot read the entities of such a Doc, or joins two of different labels."""
+    rows: Any = doc.to_array([ENT_IOB, ENT_TYPE]).reshape(-1, 2)  # (T, 2)
+    before = np.vstack([np.zeros((1, 2), dtype=rows.dtype), rows[:-1]])
+    follows = np.isin(before[:, 0], (_INSIDE, _BEGIN)) & (before[:, 1] == rows[:, 1]) & (rows[:, 1] != 0)
+    broken = np.flatnonzero((rows[:, 0] == _INSIDE) & ~follows)
+    if not len(broken):
+        return
+    for i in broken.tolist():
+        message = Errors.CT388.format(tag=_tag(doc[i]), before=_tag(doc[i - 1]) if i else "the start")
+        problems.append(place_of(doc, path).problem(message, token=i, char=doc[i].idx))
+    rows[broken, 0] = np.where(rows[broken, 1] != 0, _BEGIN, 0)
+    doc.from_array([ENT_IOB, ENT_TYPE], rows)
+
+
+def _tag(token: Token) -> str:
+    return f"{token.ent_iob_}-{token.ent_type_}" if token.ent_type_ else token.ent_iob_ or "-"

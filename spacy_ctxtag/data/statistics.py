@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Dict, List, Tuple
+from typing import Any, Dict, List, Tuple
 
 from spacy.tokens import Doc
 
@@ -17,6 +17,7 @@ class SplitStatistics:
     docs, sents, tokens (int): How many; a document without sentence starts counts as no sentence.
     tagged (int): Tokens with a `tag_` or a `pos_`.
     unknown (int): Tokens of which it is not known whether they belong to an entity.
+    inside (int): Tokens that belong to an entity.
     ents (Counter): Entities by label.
     mentions (Counter): Entities by surface and label.
     domains (Counter): Documents by the metadata's "domain", where there is one.
@@ -28,6 +29,7 @@ class SplitStatistics:
     tokens: int = 0
     tagged: int = 0
     unknown: int = 0
+    inside: int = 0
     ents: "Counter[str]" = field(default_factory=Counter)
     mentions: "Counter[Mention]" = field(default_factory=Counter)
     domains: "Counter[str]" = field(default_factory=Counter)
@@ -44,10 +46,25 @@ class SplitStatistics:
         self.tagged += sum(1 for token in doc if token.tag or token.pos)
         self.unknown += sum(1 for token in doc if token.ent_iob == 0)
         for ent in doc.ents:
+            self.inside += len(ent)
             self.ents[ent.label_] += 1
             self.mentions[ent.text, ent.label_] += 1
         if domain:
             self.domains[domain] += 1
+
+    def to_json(self) -> Dict[str, Any]:
+        """RETURNS (Dict[str, Any]): The counts as `schemas/problems.json` describes them."""
+        return {
+            "name": self.name,
+            "documents": self.docs,
+            "sentences": self.sents,
+            "tokens": self.tokens,
+            "tagged": self.tagged,
+            "unknown": self.unknown,
+            "inside": self.inside,
+            "entities": dict(sorted(self.ents.items())),
+            "domains": dict(sorted(self.domains.items())),
+        }
 
 
 def unseen_share(train: SplitStatistics, other: SplitStatistics) -> float:

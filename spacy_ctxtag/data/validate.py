@@ -2,43 +2,76 @@
 
 Errors make data unusable or a result wrong: documents without text or annotation, entities with white space at an
 edge, and long texts that stand in two splits. The rest are warnings. Whether a label is right is another matter
-(label errors, agreement between annotators).
+(label errors, agreement between annotators). The checks themselves are in `checks`; here they get what they look at:
+each document once, as it is read, and at the end a table of all tokens as numbers. No text is kept.
 """
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from spacy.language import Language
-from spacy.tokens import Doc
 
 from ..errors import Errors
-from ..warnings import Warnings
+from .checks.document import check_document
+from .checks.known_tokens import Judge, KnownTokens
+from .checks.labels import LabelIndex, check_labels
+from .checks.mentions import MentionIndex, check_mentions, check_unlabelled
+from .checks.near_duplicates import check_near_duplicates
+from .checks.repeats import Repeats
+from .places import place_of
 from .records import Problem, doc_meta
 from .sources import ReadOptions, SourceReader, find_files
-from .statistics import SplitStatistics, conflicting_mentions
+from .statistics import SplitStatistics
+from .token_table import TokenTable
 
 TRAIN = "train"  # the split that the others are compared with
-MIN_TOKENS = 5  # a shorter text that is repeated ("Thanks !") is no leak
-
-Place = Tuple[str, Problem]  # split, and where in it (a problem without a message)
+SIMILARITY = 0.8  # from which on two texts are near-duplicates
+FORMAT = 1  # of what `Validation.to_json` returns
 
 
 @dataclass
 class Validation:
     """What was found.
 
-    problems (List[Problem]): Errors and warnings, in the order of the inputs.
+    problems (List[Problem]): Errors and warnings, those of single documents in the order of the inputs.
     splits (List[SplitStatistics]): Counts of each split.
+    unknown, deleted (Counter): By the split, tokens that the encoder does not know, and of which it leaves nothing.
     """
 
     problems: List[Problem]
     splits: List[SplitStatistics]
+    unknown: "Counter[str]" = field(default_factory=Counter)
+    deleted: "Counter[str]" = field(default_factory=Counter)
 
     @property
     def errors(self) -> List[Problem]:
         """The problems that are errors."""
         return [problem for problem in self.problems if problem.is_error]
+
+    def by_code(self) -> Dict[Tuple[bool, str], List[Problem]]:
+        """RETURNS (Dict): The problems by severity (whether they are warnings) and code: errors first, then by code."""
+        found: Dict[Tuple[bool, str], List[Problem]] = {}
+        for problem in self.problems:
+            found.setdefault((not problem.is_error, problem.code), []).append(problem)
+        return dict(sorted(found.items()))
+
+    def to_json(self) -> Dict[str, Any]:
+        """RETURNS (Dict[str, Any]): All of it, as `schemas/problems.json` describes it."""
+        groups = self.by_code()
+        codes: Counter[str] = Counter(problem.code for problem in self.problems)
+        return {
+            "format": FORMAT,
+            "errors": len(self.errors),
+            "warnings": len(self.problems) - len(self.errors),
+            "codes": dict(sorted(codes.items())),
+            "splits": [
+                {**split.to_json(), "unknown_to_encoder": self.unknown[split.name], "deleted": self.deleted[split.name]}
+                for split in self.splits
+            ],
+            "problems": [problem.to_json() for group in groups.values() for problem in group],
+        }
 
 
 def validate(
@@ -46,6 +79,9 @@ def validate(
     nlp: Language,
     options: Optional[ReadOptions] = None,
     *,
+    similarity: float = SIMILARITY,
+    judge: Optional[Judge] = None,
+    encoder: str = "the encoder",
     progress: Optional[Callable[[Path], None]] = None,
 ) -> Validation:
     """Check files or folders of any format.
@@ -53,15 +89,23 @@ def validate(
     splits (Mapping[str, Sequence[Path]]): The inputs of each split; "train" is the one that others are compared with.
     nlp (Language): Gives the tokenizer for formats without tokens.
     options (Optional[ReadOptions]): How to read.
+    similarity (float): From which on two texts are near-duplicates, above 0; 1: these are not looked for.
+    judge (Optional[Judge]): Tells which tokens an encoder knows; None: that is not checked.
+    encoder (str): How the encoder is called.
     progress (Optional[Callable]): Is called with each file before it is read.
     RETURNS (Validation): All problems, those of reading included, and counts. Nothing is raised for bad data.
+    RAISES (ValueError): A similarity out of range (CT304).
     """
+    if not 0.0 < similarity <= 1.0:
+        expected = "a number above 0, and 1 at most (1: near-duplicates are not looked for)"
+        raise ValueError(Errors.CT304.format(name="near-duplicates", met=similarity, expected=expected))
     options = options or ReadOptions()
     reader = SourceReader(nlp, options)
     problems: List[Problem] = []
     statistics: List[SplitStatistics] = []
-    texts: Dict[str, Place] = {}
-    sents: Dict[str, Place] = {}
+    table = TokenTable(nlp.vocab)
+    labels, mentions, repeats = LabelIndex(), MentionIndex(), Repeats(table)
+    known = KnownTokens(judge, encoder, table) if judge is not None else None
     for name, inputs in splits.items():
         split = SplitStatistics(name)
         statistics.append(split)
@@ -69,107 +113,23 @@ def validate(
             if progress is not None:
                 progress(path)
             for doc in reader.read(path, problems):
+                place = place_of(doc, path, name)
+                first = table.add(doc, place)
                 split.add(doc, str(doc_meta(doc).get("domain", "")))
-                problems.extend(check_doc(doc, path))
-                if not _check_repeated(doc, name, path, texts, problems):
-                    _check_repeated_sents(doc, name, path, sents, problems)
+                labels.add(doc, first)
+                mentions.add(doc, first)
+                if known is not None:
+                    known.add(doc, first)
+                problems.extend(check_document(doc, place, options.spans_key))
+                problems.extend(repeats.check(doc))
     if not any(split.docs for split in statistics) and not problems:
         problems.append(Problem(", ".join(splits), 0, Errors.CT373))
-    problems.extend(_check_labels(statistics))
-    return Validation(problems, statistics)
-
-
-def check_doc(doc: Doc, path: Path) -> Iterator[Problem]:
-    """The checks that need one document only.
-
-    doc (Doc): The document.
-    path (Path): The file it was read from.
-    YIELDS (Problem): What is wrong, with the document, token and character.
-    """
-    if not doc.text.strip():
-        yield _problem(doc, path, Errors.CT381)
-        return
-    has_tags = doc.has_annotation("TAG") or doc.has_annotation("POS")
-    has_ents = doc.has_annotation("ENT_IOB")
-    if not (has_tags or has_ents or doc.has_annotation("DEP") or doc.cats or doc.spans):
-        yield _problem(doc, path, Errors.CT380)
-    for ent in doc.ents:
-        if ent.text != ent.text.strip():
-            yield _problem(doc, path, Errors.CT382.format(text=ent.text, label=ent.label_), token=ent.start)
-        if doc.has_annotation("SENT_START") and any(token.is_sent_start for token in ent[1:]):
-            message = Warnings.CW301.format(text=ent.text, label=ent.label_)
-            yield _problem(doc, path, message, token=ent.start, is_error=False)
-    untagged = [token.i for token in doc if not (token.tag or token.pos)] if has_tags else []
-    if untagged:
-        message = Warnings.CW302.format(n=len(untagged), total=len(doc), text=doc[untagged[0]].text)
-        yield _problem(doc, path, message, token=untagged[0], is_error=False)
-
-
-def _problem(doc: Doc, path: Path, message: str, *, token: int = -1, is_error: bool = True) -> Problem:
-    """A problem of a document: its name, and the offset of a token, stand at the end of the message."""
-    meta = doc_meta(doc)
-    source, line = meta.get("source"), int(meta.get("line", 0))
-    is_own = source == path.as_posix()
-    where = f"document {meta.get('id')!r}"
-    if not is_own and source:
-        where += f" from {source}" + (f":{line}" if line else "")
-    if token >= 0:
-        where += f", token {token}, character {doc[token].idx}"
-    return Problem(str(path), line if is_own else 0, f"{message} ({where})", is_error)
-
-
-def _place(problem: Problem) -> str:
-    """Where a problem without a message is, to stand inside a sentence."""
-    return f"{problem.path}:{problem.line}{problem.message}" if problem.line else f"{problem.path}{problem.message}"
-
-
-def _normal(text: str) -> str:
-    return " ".join(text.casefold().split())
-
-
-def _check_repeated(doc: Doc, split: str, path: Path, seen: Dict[str, Place], problems: List[Problem]) -> bool:
-    """Report a text that was met before. RETURNS (bool): Whether it was."""
-    here = _problem(doc, path, "")
-    other_split, other = seen.setdefault(_normal(doc.text), (split, here))
-    if other is here:
-        return False
-    leaks = other_split != split and len(doc) >= MIN_TOKENS
-    template = Errors.CT383 if leaks else Warnings.CW303
-    message = template.format(split=split, other=other_split, place=_place(other), text=doc.text[:60])
-    problems.append(_problem(doc, path, message, is_error=leaks))
-    return True
-
-
-def _check_repeated_sents(doc: Doc, split: str, path: Path, seen: Dict[str, Place], problems: List[Problem]) -> None:
-    """Report sentences that also stand in another split."""
-    for sent in doc.sents if doc.has_annotation("SENT_START") else ():
-        if len(sent) >= MIN_TOKENS:
-            here = _problem(doc, path, "", token=sent.start)
-            other_split, other = seen.setdefault(_normal(sent.text), (split, here))
-            if other_split != split:
-                text = sent.text[:60]
-                message = Warnings.CW304.format(split=split, other=other_split, place=_place(other), text=text)
-                problems.append(_problem(doc, path, message, token=sent.start, is_error=False))
-
-
-def _check_labels(splits: List[SplitStatistics]) -> Iterator[Problem]:
-    """Labels that cannot be learnt or measured, and surfaces with several labels."""
-    train = next((split for split in splits if split.name == TRAIN), None)
-    labels = sorted({label for split in splits for label in split.ents})
-    for label in labels:
-        having = [split.name for split in splits if split.ents[label]]
-        if sum(split.ents[label] for split in splits) == 1:
-            yield Problem(having[0], 0, Warnings.CW305.format(label=label), is_error=False)
-        if train is not None and TRAIN not in having:
-            yield Problem(", ".join(having), 0, Warnings.CW306.format(label=label), is_error=False)
-        lacking = [s.name for s in splits if s is not train and s.ents and not s.ents[label]]
-        if train is not None and TRAIN in having and lacking:
-            yield Problem(", ".join(lacking), 0, Warnings.CW307.format(label=label), is_error=False)
-    conflicts = conflicting_mentions(splits)
-    if conflicts:
-        shown = "; ".join(
-            f"{surface!r} " + ", ".join(f"{label} {n}" for label, n in counts.most_common())
-            for surface, counts in list(conflicts.items())[:10]
-        )
-        names = ", ".join(split.name for split in splits)
-        yield Problem(names, 0, Warnings.CW308.format(n=len(conflicts), examples=shown), is_error=False)
+    train = TRAIN if TRAIN in splits else None
+    problems.extend(check_labels(statistics, train, labels, table))
+    problems.extend(check_mentions(statistics, mentions, table))
+    problems.extend(check_unlabelled(statistics, table))
+    problems.extend(check_near_duplicates(table, repeats.repeated, similarity))
+    if known is None:
+        return Validation(problems, statistics)
+    problems.extend(known.problems())
+    return Validation(problems, statistics, known.unknown, known.deleted)

@@ -104,6 +104,15 @@ class DataErrors:
     CT381 = "The document holds no text. Leave it out."
     CT382 = "Entity {text!r} ({label}) begins or ends with white space. Move its borders to the words."
     CT383 = "The text stands in {split} and in {other}, at {place}: {text!r}. Take it out of one of them."
+    CT386 = (
+        "Span {text!r} ({label}) of doc.spans[{key!r}] overlaps {other!r} ({other_label}). Expected spans that do not "
+        "overlap, as ctx_chunker learns them. Correct one of them, or name the group of such spans with --spans-key."
+    )
+    CT387 = "There is no schema {name!r}. Expected one of {known}."
+    CT388 = (
+        "The entity tag {tag} follows {before}. Expected an entity to begin with B, and all its tokens to have one "
+        "label. Correct the tag."
+    )
     CT390 = "The augmenter {name}: `{setting}` is {value!r}. Expected {expected}."
     CT391 = "{line!r} is no entry. Expected {expected}."
     CT392 = "The file has no entry. Expected {expected}."

@@ -45,7 +45,7 @@ def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
     unfinished = {folder / name: folder / f"{name}.tmp" for name in texts}
     try:
         for path, written in unfinished.items():
-            with written.open("w", encoding="utf8") as file:
+            with written.open("w", encoding="utf8", errors="backslashreplace") as file:  # half of a pair is JSON thus
                 file.write(texts[path.name])
                 file.flush()
                 os.fsync(file.fileno())

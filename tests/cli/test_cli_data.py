@@ -1,13 +1,22 @@
 """`convert` and `validate`, in this process and as `python -m spacy ctx`."""
 
+import json
 import subprocess
 import sys
 
 import pytest
+from spacy.tokens import Doc, DocBin, Span
+from spacy.vocab import Vocab
 from typer.testing import CliRunner
 
 from spacy_ctxtag.cli import app
+from spacy_ctxtag.cli.schema import PACKAGE, SCHEMAS
 from spacy_ctxtag.cli.validate import name_splits
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 GOOD = "# doc = a\n# domain = web\n[LOC Rome/PROPN] ~,/PUNCT\n"
 BAD = "# doc = a\nx]\n\n# doc = b\n[LOC y\n"
@@ -163,3 +172,105 @@ assert "spacy_ctxtag.data.sources" not in sys.modules
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
+
+
+def test_cli_validate_prints_the_most_severe_first_and_not_too_many(folder):
+    lines = "".join(
+        f"# doc = d{i}\nThanks a lot for it , {i}\n\n# doc = e{i}\nThanks a lot for it , {i}\n\n" for i in range(4)
+    )
+    (folder / "many.txt").write_text(lines + "# doc = x\ny]\n")
+    result = run("validate", "many.txt", "--max-problems", "2", "--near-duplicates", "1")
+    shown = [line for line in result.output.splitlines() if "[CT" in line or "[CW" in line or "more of" in line]
+    assert "[CT319]" in shown[0]
+    assert ["[CW303]" in line for line in shown[1:3]] == [True, True]
+    assert [line.endswith("and 2 more of CW303") for line in shown[3:]] == [True]
+    assert result.output.rstrip().endswith("1 error, 4 warnings: CT319 1, CW303 4")
+    assert run("validate", "many.txt", "--max-problems", "0", "--near-duplicates", "1").output.count("[CW303]") == 4
+
+
+def test_cli_validate_writes_all_problems(folder):
+    result = run("validate", "train=good.txt", "bad.txt", "--output", "out/problems.json", "--max-problems", "1")
+    assert result.exit_code == 1
+    found = json.loads((folder / "out" / "problems.json").read_text(encoding="utf8"))
+    assert [(each["code"], each["file"], each["line"]) for each in found["problems"][:2]] == [
+        ("CT319", "bad.txt", 2),
+        ("CT321", "bad.txt", 5),
+    ]
+    assert [split["name"] for split in found["splits"]] == ["train", "bad"]
+    assert found["errors"] == 2
+
+
+@pytest.mark.parametrize("output", ["problems.txt", "out", "good.json"])
+def test_cli_validate_does_not_write_over_anything_else(folder, output):
+    (folder / "out").mkdir()
+    (folder / "good.json").write_text(GOOD)
+    result = run("validate", "good.json", "--output", output)
+    assert result.exit_code == 1
+    assert "CT372" in result.output or "CT304" in result.output
+    assert (folder / "good.json").read_text() == GOOD
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--near-duplicates", "0"), ("--near-duplicates", "1.5"), ("--max-problems", "-1")]
+)
+def test_cli_validate_refuses_wrong_settings(folder, option, value):
+    result = run("validate", "good.txt", option, value)
+    assert result.exit_code == 1
+    assert "CT304" in result.output
+
+
+def test_cli_validate_passes_the_key_of_flat_spans_on(folder):
+    doc = Doc(Vocab(), words=["a", "b"])
+    doc.spans["np"] = [Span(doc, 0, 2, "NP"), Span(doc, 1, 2, "NP")]
+    DocBin(docs=[doc]).to_disk(folder / "a.spacy")
+    assert "CT386" not in run("validate", "a.spacy").output
+    assert "CT386" in run("validate", "a.spacy", "--spans-key", "np").output
+
+
+def test_cli_validate_escapes_what_a_terminal_would_obey(folder):
+    (folder / "a.txt").write_text("# doc = \x1b[31mred\n[LOC\x1b[2J x] y\n", encoding="utf8")
+    output = run("validate", "a.txt").output
+    assert "\\x1b[2J" in output
+    assert "\x1b" not in output
+
+
+@pytest.mark.backbone
+def test_cli_validate_shows_tokens_that_an_encoder_does_not_know(folder, tiny_backbone):
+    (folder / "a.txt").write_text("# doc = a\nAda \u2603 \u200b the \u2603\n", encoding="utf8")
+    output = run("validate", "a.txt", "--backbone", tiny_backbone).output
+    rows = {line.split("  ")[0].strip(): line.split()[-1] for line in output.splitlines() if line}
+    assert rows["tokens, not known to the encoder"] == "2"
+    assert rows["tokens, nothing left of them"] == "1"
+    assert "(2 ×) has a piece that" in output
+    assert "CW317" in output
+
+
+def test_cli_validate_says_where_there_is_no_encoder(folder):
+    (folder / "empty").mkdir()
+    result = run("validate", "good.txt", "--backbone", "empty")
+    assert result.exit_code == 1
+    assert "CT002" in result.output
+
+
+def test_cli_schema_lists_and_prints_every_schema():
+    names = [line.split()[0] for line in run("schema").output.splitlines() if line.strip()]
+    assert names == list(SCHEMAS)
+    assert {PACKAGE / path for path in SCHEMAS.values()} >= set(PACKAGE.glob("data/schemas/*"))
+    for name, path in SCHEMAS.items():
+        result = run("schema", name)
+        assert result.exit_code == 0
+        assert result.output == (PACKAGE / path).read_text(encoding="utf8")
+
+
+def test_cli_schema_of_an_unknown_name():
+    result = run("schema", "dance")
+    assert result.exit_code == 1
+    assert "CT387" in result.output
+    assert "jsonl, gazetteer" in result.output
+
+
+def test_cli_schema_files_are_part_of_the_package():
+    with (PACKAGE.parent / "pyproject.toml").open("rb") as file:
+        patterns = tomllib.load(file)["tool"]["setuptools"]["package-data"]["spacy_ctxtag"]
+    shipped = {path for pattern in patterns for path in PACKAGE.glob(pattern)}
+    assert {PACKAGE / path for path in SCHEMAS.values()} <= shipped

@@ -5,6 +5,7 @@ from spacy.training import Example
 
 from spacy_ctxtag.data.convert import convert
 from spacy_ctxtag.data.corpus import create_corpus_v1
+from spacy_ctxtag.data.records import DataError
 
 INLINE = "# doc = a\n# domain = web\n[LOC Rome/PROPN] is/AUX ~n't/PART\n[- x/NOUN]\n\n# doc = b\n# domain = law\ny/X\n"
 
@@ -126,3 +127,15 @@ def test_corpus_stands_in_a_config(nlp, source):
     config = {"corpus": {"@readers": "spacy-ctxtag.Corpus.v1", "path": str(source), "max_length": 0, "limit": 1}}
     corpus = registry.resolve(config)["corpus"]
     assert len(list(corpus(nlp))) == 1
+
+
+def test_corpus_stops_at_a_broken_document_of_a_docbin(nlp, tmp_path):
+    broken = Doc(nlp.vocab, words=["c"])
+    rows = broken.to_array(["ENT_IOB", "ENT_TYPE"])
+    rows[0] = [1, nlp.vocab.strings.add("X")]
+    docs = [Doc(nlp.vocab, words=["a"]), broken.from_array(["ENT_IOB", "ENT_TYPE"], rows), Doc(nlp.vocab, words=["d"])]
+    DocBin(docs=docs).to_disk(tmp_path / "a.spacy")
+    taken = []
+    with pytest.raises(DataError, match=r"CT388.*document 'a-2', token 0"):
+        taken.extend(example.reference.text for example in create_corpus_v1(tmp_path)(nlp))
+    assert taken == ["a "]

@@ -63,7 +63,8 @@ def test_jsonl_misaligned_error_names_borders(read):
     _, problems = read("a.jsonl", line(id="x", entities=[[1, 12, "LOC"]]))
     assert codes(problems) == [("CT367", 1)]
     for text in ("'x'", "1 to 12", "'lse left Po'", "'Ilse' (0 to 4)", "0 and 9"):
-        assert text in problems[0].message
+        assert text in str(problems[0])
+    assert (problems[0].document, problems[0].char) == ("x", 1)
 
 
 @pytest.mark.parametrize("span", [[9, 15, "LOC"], [11, 13, "LOC"], [10, 14, "LOC"]])
@@ -100,6 +101,7 @@ BAD = {
     "misaligned": (line(entities=[[0, 3, "X"]]), [("CT367", 1)]),
     "white space only": (line(entities=[[4, 5, "X"]]), [("CT367", 1)]),
     "white space at an edge": (line(entities=[[4, 9, "X"]]), [("CT367", 1)]),
+    "label with half of a surrogate pair": (line(entities=[[0, 4, "\ud83d"]]), [("CT366", 1)]),
     "overlap": (line(entities=[[0, 4, "X"], [0, 9, "Y"]]), [("CT370", 1)]),
     "same span twice": (line(entities=[[0, 4, "X"], [0, 4, "X"]]), [("CT370", 1)]),
     "repeated name": (line(id="a") + "\n" + line(id="a"), [("CT307", 2)]),

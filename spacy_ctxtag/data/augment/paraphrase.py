@@ -12,7 +12,8 @@ import logging
 import re
 import warnings
 from collections import Counter, defaultdict
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from itertools import pairwise
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from spacy.language import Language
 from spacy.tokens import Doc, Span
@@ -27,10 +28,10 @@ _LOGGER = logging.getLogger("spacy")
 
 
 class Masked(NamedTuple):
-    """A text with placeholders. `prefix` and a number make one, in the order of the entities."""
+    """A text with placeholders: a prefix and the number of the entity. `pattern` matches one, and its number."""
 
     text: str
-    prefix: str
+    pattern: str
 
 
 class Paraphrase(Augmenter):
@@ -56,7 +57,7 @@ class Paraphrase(Augmenter):
         masked = mask_entities(old)
         answers = [each.strip() for each in self.source(old.text, masked.text)]
         for answer in self.rng.sample(answers, len(answers)):
-            found = find_entities(answer, old.ents, masked.prefix)
+            found = find_entities(answer, old.ents, masked.pattern)
             doc = None if found is None else _make_doc(nlp, old, *found)
             if doc is None:
                 self._drop()
@@ -74,26 +75,31 @@ class Paraphrase(Augmenter):
 
 
 def mask_entities(doc: Doc) -> Masked:
-    """RETURNS (Masked): The text of a Doc, with placeholders for its entities that it does not hold itself."""
+    """RETURNS (Masked): The text of a Doc, with placeholders for its entities that it does not hold itself. Where an
+    entity is followed by a digit ("EUR100"), all numbers have as many digits, so that they can be told from it.
+    """
     prefix = "ENT"
     while re.search(rf"{prefix}\d", doc.text, re.IGNORECASE):
         prefix += "X"
+    is_followed = any(doc.text[ent.end_char : ent.end_char + 1].isdecimal() for ent in doc.ents)
+    width = len(str(len(doc.ents) - 1)) if is_followed else 0
     parts, at = [], 0
     for i, ent in enumerate(doc.ents):
-        parts += [doc.text[at : ent.start_char], f"{prefix}{i}"]
+        parts += [doc.text[at : ent.start_char], f"{prefix}{i:0{width}}"]
         at = ent.end_char
-    return Masked("".join([*parts, doc.text[at:]]), prefix)
+    digits = rf"\d{{{width}}}" if width else r"\d+"
+    return Masked("".join([*parts, doc.text[at:]]), rf"{prefix}({digits})")
 
 
-def find_entities(answer: str, ents: Sequence[Span], prefix: str) -> Optional[Tuple[str, List[Tuple[int, int, Span]]]]:
+def find_entities(answer: str, ents: Sequence[Span], pattern: str) -> Optional[Tuple[str, List[Tuple[int, int, Span]]]]:
     """Find the entities of a text in a paraphrase.
 
     answer (str): The paraphrase, with placeholders or mentions. Where it has a placeholder, only these count.
     ents (Sequence[Span]): The entities of the text.
-    prefix (str): That of the placeholders.
+    pattern (str): That of the placeholders.
     RETURNS (Optional[Tuple]): The paraphrase with all mentions, and where each is; None if one is lost or ambiguous.
     """
-    matches = list(re.finditer(rf"{prefix}(\d+)", answer, re.IGNORECASE))
+    matches = list(re.finditer(pattern, answer, re.IGNORECASE))
     if matches:
         order = [int(match[1]) for match in matches]
     else:
@@ -122,8 +128,8 @@ def _find_mentions(answer: str, ents: Sequence[Span]) -> Tuple[List["re.Match[st
         numbers[ent.text].append(i)
     labels = {text: {ents[i].label for i in same} for text, same in numbers.items()}
     longest_first = sorted(numbers, key=len, reverse=True)
-    pattern = "|".join(re.escape(text) for text in longest_first)
-    matches = list(re.finditer(rf"(?<!\w)(?:{pattern})(?!\w)", answer))
+    pattern = "|".join(_as_word([ents[i] for i in numbers[text]]) for text in longest_first)
+    matches = list(re.finditer(pattern, answer))
     met: Counter[str] = Counter()
     order = []
     for match in matches:
@@ -133,9 +139,28 @@ def _find_mentions(answer: str, ents: Sequence[Span]) -> Tuple[List["re.Match[st
     return matches, order
 
 
+def _as_word(ents: Sequence[Span]) -> str:
+    """A pattern for a mention that is a whole word; or one that may stand at a digit, as one of these entities does."""
+    text = ents[0].text
+    if not any(_is_glued(ent) for ent in ents):
+        return rf"(?<!\w){re.escape(text)}(?!\w)"
+    before, after = (r"\d" if char.isdecimal() else r"[^\W\d]" for char in (text[0], text[-1]))
+    return rf"(?<!{before}){re.escape(text)}(?!{after})"
+
+
+def _is_glued(ent: Span) -> bool:
+    """Whether an entity is no whole word in its own text, because it meets a digit, or is a number that meets a letter
+    ("EUR100", "€100")."""
+    text, start, end = ent.doc.text, ent.start_char, ent.end_char
+    borders = ((ent.text[0], text[:start][-1:]), (ent.text[-1], text[end : end + 1]))
+    return any(re.match(r"\w", outer) and inner.isdecimal() != outer.isdecimal() for inner, outer in borders)
+
+
 def _make_doc(nlp: Language, old: Doc, text: str, found: Sequence[Tuple[int, int, Span]]) -> Optional[Doc]:
-    """The paraphrase with its entities; None if one does not lie on token borders, or there is no text."""
-    doc = nlp.make_doc(text)
+    """The paraphrase with its entities; None if one does not lie on token borders, or there is no text. A token is cut
+    where an entity ends at a digit, as it does in the text."""
+    borders = {at for start, end, ent in found if _is_glued(ent) for at in (start, end) if 0 < at < len(text)}
+    doc = _cut(nlp.make_doc(text), {at for at in borders if text[at - 1].isdecimal() != text[at].isdecimal()})
     ents = [doc.char_span(start, end, ent.label, ent.kb_id, span_id=ent.id) for start, end, ent in found]
     kept = [ent for ent in ents if ent is not None]
     if len(kept) < len(found) or not len(doc):
@@ -147,6 +172,17 @@ def _make_doc(nlp: Language, old: Doc, text: str, found: Sequence[Tuple[int, int
     data: Dict[Any, Any] = doc.user_data
     data.update({key: value for key, value in old.user_data.items() if _is_of_doc(key)})
     return doc
+
+
+def _cut(doc: Doc, borders: Set[int]) -> Doc:
+    """RETURNS (Doc): The Doc, with its tokens also cut at some characters of its text."""
+    words: List[str] = []
+    spaces: List[bool] = []
+    for token in doc:
+        inside = sorted(at - token.idx for at in borders if token.idx < at < token.idx + len(token))
+        words += [token.text[start:end] for start, end in pairwise([0, *inside, len(token)])]
+        spaces += [False] * len(inside) + [bool(token.whitespace_)]
+    return Doc(doc.vocab, words=words, spaces=spaces) if len(words) > len(doc) else doc
 
 
 def _is_of_doc(key: Any) -> bool:

@@ -28,8 +28,8 @@ def paraphrase(nlp: Language, line: str, *answers: str) -> Any:
 
 
 def test_paraphrase_source_gets_placeholders(nlp: Language) -> None:
-    assert mask_entities(annotate(nlp, LINE).reference) == ("ENT0 left ENT1 for ENT2.", "ENT")
-    assert mask_entities(annotate(nlp, "[LOC Rome] saw Ent1").reference) == ("ENTX0 saw Ent1", "ENTX")
+    assert mask_entities(annotate(nlp, LINE).reference) == ("ENT0 left ENT1 for ENT2.", r"ENT(\d+)")
+    assert mask_entities(annotate(nlp, "[LOC Rome] saw Ent1").reference) == ("ENTX0 saw Ent1", r"ENTX(\d+)")
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,37 @@ def test_paraphrase_finds_the_entities_again(nlp: Language, answer: str, expecte
     augmenter, doc = paraphrase(nlp, LINE, answer)
     assert show(doc) == expected
     assert (augmenter.made, augmenter.dropped) == (1, 0)
+
+
+GLUED = "It is [CURRENCY EUR] ~100 ~, not [CURRENCY €] ~90 ~."
+
+
+def test_paraphrase_placeholders_before_digits_have_as_many_digits_as_each_other(nlp: Language) -> None:
+    assert mask_entities(annotate(nlp, GLUED).reference) == ("It is ENT0100, not ENT190.", r"ENT(\d{1})")
+    many = " , ".join(["[X a]"] * 11)
+    masked = mask_entities(annotate(nlp, f"{many} ~1").reference)
+    assert masked.text == ", ".join(f"ENT{i:02}" for i in range(11)).replace(", ", " , ") + "1"
+    assert masked.pattern == r"ENT(\d{2})"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["Not ENT190, but ENT0100.", "Not €90, but EUR100.", "not ENT1 90, but ENT0 100.", "not € 90, but 100EUR."],
+)
+def test_paraphrase_finds_entities_that_meet_a_digit(nlp: Language, answer: str) -> None:
+    augmenter, doc = paraphrase(nlp, GLUED, answer)
+    assert mentions(doc) == [("€", "CURRENCY"), ("EUR", "CURRENCY")]
+    assert (augmenter.made, augmenter.dropped) == (1, 0)
+    assert doc.text == answer.replace("ENT0", "EUR").replace("ENT1", "€")
+
+
+@pytest.mark.parametrize("answer", ["Not €90, but EURO100.", "Not €90, but xEUR100.", "Not €90, but EUR100 and EUR."])
+def test_paraphrase_does_not_find_a_mention_in_another_word(nlp: Language, answer: str) -> None:
+    assert paraphrase(nlp, GLUED, answer)[0].dropped == 1
+
+
+def test_paraphrase_mention_that_meets_no_digit_is_a_whole_word(nlp: Language) -> None:
+    assert paraphrase(nlp, "It was [CURRENCY EUR] ~.", "EUR100.")[0].dropped == 1
 
 
 @pytest.mark.parametrize(

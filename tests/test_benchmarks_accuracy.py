@@ -1,0 +1,73 @@
+"""The benchmark of accuracy: what its command line takes, and what it refuses."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture(scope="module")
+def accuracy() -> Any:
+    before = set(sys.modules)
+    sys.path.insert(0, str(FOLDER))
+    try:
+        spec = importlib.util.spec_from_file_location("benchmarks_accuracy", FOLDER / "accuracy.py")
+        assert spec is not None
+        assert spec.loader is not None
+        module = sys.modules["benchmarks_accuracy"] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        yield module
+    finally:
+        sys.path.remove(str(FOLDER))
+        for name in set(sys.modules) - before:
+            if name.startswith(("benchmarks_", "systems", "bootstrap")):
+                sys.modules.pop(name)
+
+
+@pytest.fixture
+def parse(accuracy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    for corpus in accuracy.CORPORA:
+        (tmp_path / corpus).mkdir()
+
+    def run(*args: str) -> Any:
+        monkeypatch.setattr(sys, "argv", ["accuracy.py", "--data", str(tmp_path), *args])
+        return accuracy.parse()
+
+    return run
+
+
+def test_accuracy_benchmark_takes_epochs_by_corpus_and_rates_by_system(accuracy: Any, parse: Any) -> None:
+    options = parse("--epochs", "wnut17=2", "re3d=7", "--lr", "ctx=2e-4", "hf_linear=1e-5")
+    runs = accuracy.plan(options, {}, parts=[0], systems=["ctx", "ctx-no-crf", "hf_linear", "flair"])
+    assert {run.epochs for run in runs if run.corpus == "wnut17"} == {2}
+    assert {run.epochs for run in runs if run.corpus == "re3d"} == {7}
+    assert {run.epochs for run in runs if run.corpus == "wikigold"} == {accuracy.CORPORA["wikigold"].epochs}
+    rates = {run.system: run.lr for run in runs}
+    assert rates == {"ctx": 2e-4, "ctx-no-crf": 2e-4, "hf_linear": 1e-5, "flair": accuracy.SYSTEMS["flair"].lr}
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "expected"),
+    [
+        ("--epochs", "ctx=3", "'ctx' is no corpus. Expected NAME=NUMBER, NAME one of wnut17, wikigold"),
+        ("--epochs", "wnut17=2.5", "'2.5' is no number for wnut17"),
+        ("--epochs", "wnut17", "'' is no number for wnut17"),
+        (
+            "--lr",
+            "wnut17=1e-4",
+            "'wnut17' is no system with a rate of its own. Expected NAME=NUMBER, NAME one of ctx, spacy_trf",
+        ),
+        ("--lr", "ctx-no-crf=1e-4", "'ctx-no-crf' is no system with a rate of its own"),
+        ("--lr", "ctx=fast", "'fast' is no number for ctx"),
+    ],
+)
+def test_accuracy_benchmark_refuses_names_that_do_not_belong(
+    parse: Any, capsys: pytest.CaptureFixture[str], option: str, value: str, expected: str
+) -> None:
+    with pytest.raises(SystemExit):
+        parse(option, value)
+    assert expected in " ".join(capsys.readouterr().err.split())
