@@ -419,3 +419,21 @@ def test_read_kept_gives_the_notes_and_refuses_other_readmes(tmp_path: Path, mod
 def test_card_is_the_same_for_the_same_input(model: Path, card: Card) -> None:
     assert make_card(model, make_report(), notes=NOTES, licence="CC BY-SA 4.0") == card
     assert card.readme.count(MARKER) == 1
+
+
+def test_card_is_made_of_what_the_schema_of_reports_promises(tmp_path: Path) -> None:
+    report = read_report(ROOT / "tests" / "evaluation" / "report_sample.json")
+    about = report["model"]
+    (tmp_path / "config.cfg").write_text((ROOT / "configs" / "joint.cfg").read_text(encoding="utf8"), encoding="utf8")
+    meta = {"name": "ctx_demo", **{key: about[key] for key in ("lang", "version", "pipeline", "labels")}}
+    write(tmp_path / "meta.json", meta)
+    found = make_card(tmp_path, report)
+    titles = [f"### {title}\n" for title in ("Entities", "Spans in `doc.spans['chunks']`", "Parts of speech")]
+    assert [title for title in titles if title in found.readme] == titles
+    scored = {component["id"].replace(":", "_") for component in report["components"]}
+    assert {key.rpartition("_")[0] for key in found.meta["performance"]} == {
+        "",
+        *scored,
+        "ents_per",
+        "spans_chunks_per",
+    }
