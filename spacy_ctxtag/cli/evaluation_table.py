@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, List, Optional
 
-from ._printer import count, msg
+from ._printer import count, msg, printable
 
 MOST = 20  # labels in a table
 FIGURES = ("precision", "recall", "f1")
@@ -62,8 +62,3 @@ def _percent(value: Optional[float], interval: Optional[Dict[str, float]] = None
         return "-"
     spread = "" if interval is None else f" ±{50 * (interval['high'] - interval['low']):.1f}"
     return f"{100 * value:.1f}{spread}"
-
-
-def printable(text: str) -> str:
-    """RETURNS (str): A label with the characters that a terminal obeys instead of showing them as escapes."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from spacy_ctxtag.cli import app
 from spacy_ctxtag.cli import evaluate as module
-from spacy_ctxtag.cli.evaluation_table import printable
+from spacy_ctxtag.cli._printer import printable
 from spacy_ctxtag.evaluation.report import SCHEMA
 
 BEHAVIOUR = """
