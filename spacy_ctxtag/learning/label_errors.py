@@ -52,16 +52,12 @@ def find_label_errors(nlp: Language, docs: Sequence[Doc]) -> List[Finding]:
         finding holds is in docs/label_errors.md.
     """
     findings: List[Finding] = []
-    for name in doubting(nlp):
+    for name in doubting(nlp) if docs else ():
         head: Any = nlp.get_pipe(name)
-        predicted = []
         with nlp.select_pipes(disable=nlp.pipe_names[nlp.pipe_names.index(name) :]):
-            for doc in docs:
-                words, spaces = [token.text for token in doc], [bool(token.whitespace_) for token in doc]
-                predicted.append(nlp(Doc(nlp.vocab, words=words, spaces=spaces)))
+            predicted = list(nlp.pipe([_unannotated(doc, nlp) for doc in docs]))
         examples = [Example(doc, reference) for doc, reference in zip(predicted, docs, strict=True)]
-        doubt = _doubt_tags if isinstance(head, CtxTagger) else _doubt_spans
-        findings.extend(doubt(head, examples))
+        findings.extend(_doubt_tags(head, examples) if isinstance(head, CtxTagger) else _doubt_spans(head, examples))
     return findings
 
 
@@ -74,6 +70,10 @@ def rank(findings: Iterable[Finding], least: float = 0.5) -> List[Finding]:
     kept = [each for each in findings if each["suspicion"] >= least]
     kept.sort(key=lambda f: (-f["log_odds"], str(f["file"]), f["number"] or 0, f["start"], f["component"]))
     return [{"rank": n, **each} for n, each in enumerate(kept, 1)]
+
+
+def _unannotated(doc: Doc, nlp: Language) -> Doc:
+    return Doc(nlp.vocab, words=[token.text for token in doc], spaces=[bool(token.whitespace_) for token in doc])
 
 
 # Spans
@@ -173,8 +173,7 @@ def _fit_tags(
     probs: Sequence[NDArray[np.float64]], gold: Sequence[Sequence[int]], known: Sequence[Sequence[bool]]
 ) -> float:
     """RETURNS (float): The temperature under which the annotated tags are the most probable."""
-    rows = np.concatenate([np.zeros((0, 1)), *[np.zeros((0, 1))]]) if not probs else np.concatenate(probs)
-    tags = np.array([tag for of_doc in gold for tag in of_doc], dtype=np.intp)
+    rows, tags = np.concatenate(probs), np.array([tag for of_doc in gold for tag in of_doc], dtype=np.intp)
     keep = np.array([each for of_doc in known for each in of_doc], dtype=bool) & (tags != UNKNOWN)
     rows, tags = rows[keep], tags[keep]
     if not len(tags):
@@ -185,7 +184,7 @@ def _fit_tags(
 def _at(log_probs: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
     """RETURNS (ndarray): (T, K) log-probabilities at another temperature."""
     scores = log_probs / temperature
-    scores = scores - scores.max(axis=1, keepdims=True, initial=-math.inf)
+    scores = scores - scores.max(axis=1, keepdims=True)
     normalized: NDArray[np.float64] = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
     return normalized
 

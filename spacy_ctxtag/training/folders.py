@@ -37,10 +37,15 @@ def remove_folder(path: Path) -> None:
 
 def write_json(path: Path, content: Any) -> None:
     """Write a JSON file, in one stroke."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, default=_number) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, in one stroke; its folder is made if it does not exist."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".tmp")
     with unfinished.open("w", encoding="utf8") as file:
-        json.dump(content, file, indent=2, ensure_ascii=False, default=_number)
-        file.write("\n")
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
     unfinished.replace(path)
