@@ -10,7 +10,7 @@ own tokens. What other components have set as entities is not taken into account
 """
 
 import math
-from typing import Any, Dict, Iterable, Iterator, List, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,11 +43,14 @@ def doubting(nlp: Language) -> List[str]:
     return [name for name, pipe in nlp.pipeline if isinstance(pipe, (SpanHead, CtxTagger)) and name not in frozen]
 
 
-def find_label_errors(nlp: Language, docs: Sequence[Doc]) -> List[Finding]:
+def find_label_errors(
+    nlp: Language, docs: Sequence[Doc], *, temperature: Optional[float] = None
+) -> List[Finding]:
     """Find where a pipeline contradicts the annotation of documents.
 
     nlp (Language): It must not have learned from these documents.
     docs (Sequence[Doc]): Annotated documents; they are not changed.
+    temperature (Optional[float]): Of all heads; None: for each the one under which the annotation is the most probable.
     RETURNS (List[Finding]): In the order of the documents, all with a suspicion of at least `doubts.LEAST`; what a
         finding holds is in docs/label_errors.md.
     """
@@ -57,7 +60,8 @@ def find_label_errors(nlp: Language, docs: Sequence[Doc]) -> List[Finding]:
         with nlp.select_pipes(disable=nlp.pipe_names[nlp.pipe_names.index(name) :]):
             predicted = list(nlp.pipe([_unannotated(doc, nlp) for doc in docs]))
         examples = [Example(doc, reference) for doc, reference in zip(predicted, docs, strict=True)]
-        findings.extend(_doubt_tags(head, examples) if isinstance(head, CtxTagger) else _doubt_spans(head, examples))
+        doubt: Any = _doubt_tags if isinstance(head, CtxTagger) else _doubt_spans
+        findings.extend(doubt(head, examples, temperature))
     return findings
 
 
@@ -79,7 +83,7 @@ def _unannotated(doc: Doc, nlp: Language) -> Doc:
 # Spans
 
 
-def _doubt_spans(head: SpanHead, examples: Sequence[Example]) -> Iterator[Finding]:
+def _doubt_spans(head: SpanHead, examples: Sequence[Example], temperature: Optional[float]) -> Iterator[Finding]:
     grammar, golds = head.grammar, [head.loss.read(eg, head.grammar) for eg in examples]
     chains, found = _run(head, [eg.predicted for eg in examples])
     masks = [
@@ -87,7 +91,9 @@ def _doubt_spans(head: SpanHead, examples: Sequence[Example]) -> Iterator[Findin
         for gold, of_doc in zip(golds, found, strict=True)
         for mask in gold_masks(grammar, gold.spans, gold.missing, of_doc, gold.open_tags)
     ]
-    chains = chains.divided_by(fit_temperature(sequence_loss(chains, grammar, masks)))
+    if temperature is None:
+        temperature = fit_temperature(sequence_loss(chains, grammar, masks))
+    chains = chains.divided_by(temperature)
     emissions = iter(chains.emissions)
     source = head.loss.gold
     layer = f"spans:{source.key}" if isinstance(source, GroupGold) else "ents"
@@ -153,7 +159,7 @@ def _moved(doubt: Doubt, tokens: NDArray[np.int64]) -> Doubt:
 # Tags
 
 
-def _doubt_tags(tagger: CtxTagger, examples: Sequence[Example]) -> Iterator[Finding]:
+def _doubt_tags(tagger: CtxTagger, examples: Sequence[Example], temperature: Optional[float]) -> Iterator[Finding]:
     index = {label: n for n, label in enumerate(tagger.labels)}
     probs = [np.log(np.maximum(tagger.tag_probs(eg.predicted), 1e-30)).astype("float64") for eg in examples]
     words = [[getattr(token, f"{tagger.target}_") for token in eg.reference] for eg in examples]
@@ -162,7 +168,8 @@ def _doubt_tags(tagger: CtxTagger, examples: Sequence[Example]) -> Iterator[Find
         for tags, eg in zip(words, examples, strict=True)
     ]
     gold = [[index.get(tag, UNKNOWN) for tag in tags] for tags in words]
-    temperature = _fit_tags(probs, gold, known)
+    if temperature is None:
+        temperature = _fit_tags(probs, gold, known)
     for eg, log_probs, tags, are_known, of_doc in zip(examples, probs, words, known, gold, strict=True):
         names = {(at, at + 1): tag for at, tag in enumerate(tags)}
         for doubt in find_tag_doubts(_at(log_probs, temperature), of_doc, are_known):
