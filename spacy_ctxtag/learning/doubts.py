@@ -7,7 +7,7 @@ Docs here: a posterior of the CRF, or probabilities of tags, and the annotation 
 
 import math
 from itertools import groupby
-from typing import AbstractSet, FrozenSet, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import AbstractSet, Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,8 +67,8 @@ def find_doubts(
     """Find what speaks against the spans of a sequence, and for others.
 
     A span is proposed where it is more probable than every annotated span that it overlaps, and than that nothing stands
-    in that one's place; the most probable ones first, none overlapping. Against an annotated span that no proposal
-    overlaps stands the reading that its tokens are outside.
+    in that one's place; the most probable ones first, none overlapping. Where no proposal overlaps an annotated span, or
+    nothing at all is more probable, the other reading is that its tokens are outside.
 
     posterior (Posterior): Of the sequence, from a model that has not learned from it.
     gold (Sequence[Tuple]): The annotated spans, (start, end exclusive, label index or UNKNOWN), not overlapping.
@@ -84,10 +84,12 @@ def find_doubts(
     doubts = []
     for old, new in _together(gold, [span for span, _ in proposed]):
         is_known = all(span[2] != UNKNOWN for span in old)
+        start, end = min(span[0] for span in (*old, *new)), max(span[1] for span in (*old, *new))
+        log_new, log_none = window_log_probs(posterior, [(start, end, new), (start, end, ())]).tolist()
+        if old and log_none > log_new:
+            log_new, new = log_none, []
         if not is_known and not new:
             continue  # the model cannot say anything about it
-        start, end = min(span[0] for span in (*old, *new)), max(span[1] for span in (*old, *new))
-        log_new = float(window_log_probs(posterior, [(start, end, new)])[0])
         if is_known:
             log_old = float(window_log_probs(posterior, [(start, end, old)])[0])
         else:  # the rest of the probability is all that it can have
@@ -148,15 +150,20 @@ def _propose(
         owner[start:end] = n
     spans, log_probs = spans_above(posterior, LEAST)
     taken, proposed = np.zeros(len(closed), dtype=bool), []
+    rivals: Dict[int, List[LabelSpan]] = {n: [] for n in range(len(gold))}  # what is proposed in place of each
     for at in np.argsort(-log_probs, kind="stable").tolist():
-        start, end, label = spans[at].tolist()
-        prob = math.exp(log_probs[at])
-        if (start, end, label) in passed_over or closed[start:end, label].any() or taken[start:end].any():
+        start, end, label = span = tuple(spans[at].tolist())
+        if span in passed_over or closed[start:end, label].any() or taken[start:end].any():
             continue
-        if any(standing[n] >= prob for n in set(owner[start:end].tolist()) - {-1}):
+        touched = set(owner[start:end].tolist()) - {-1}
+        others = sorted({span, *(each for n in touched for each in rivals[n])})
+        [log_prob] = window_log_probs(posterior, [(others[0][0], others[-1][1], others)])  # of all of them together
+        if any(standing[n] >= math.exp(log_prob) for n in touched):
             continue
         taken[start:end] = True
-        proposed.append(((start, end, label), prob))
+        proposed.append((span, math.exp(log_probs[at])))
+        for n in touched:
+            rivals[n].append(span)
     return proposed
 
 

@@ -115,7 +115,8 @@ def test_documents_and_tokens_without_annotation_give_no_findings(nlp: Language)
     doc = Doc(nlp.vocab, [token.text for token in make_reference(nlp, LINES[3])])
     assert find_label_errors(nlp, [doc, Doc(nlp.vocab, [])]) == []
     assert find_label_errors(nlp, []) == []
-    doc = with_ents(make_reference(nlp, LINES[3]), (3, 4, PERSON), missing=[Span(doc, 0, 1)])
+    doc = make_reference(nlp, LINES[3])
+    with_ents(doc, (3, 4, PERSON), missing=[Span(doc, 0, 1)])
     assert [each for each in find_label_errors(nlp, [doc]) if each["layer"] == "ents" and each["start"] < 2] == []
 
 
