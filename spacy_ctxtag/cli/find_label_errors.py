@@ -83,11 +83,11 @@ def find_label_errors_cli(
 
         runs = [run for run, _ in pairs]
         execute(runs, command, jobs, lambda line: msg.text(line, icon="info"))
+        findings = rank((found for run in runs for found in (run.read() or {})["findings"]), least)
+        write_text(output, "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in findings))
     except (ValueError, RuntimeError, OSError) as error:
         msg.fail(str(error), exits=1)
         raise typer.Exit(1) from error
-    findings = rank((found for run in runs for found in (run.read() or {})["findings"]), least)
-    write_text(output, "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in findings))
     for each in findings[:top]:
         for line in render(each):
             msg.text(line)

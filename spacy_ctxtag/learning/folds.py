@@ -114,7 +114,7 @@ def write_folds(
         name = f"fold{fold + 1}"
         others = [i for i, each in enumerate(fold_of) if each != fold]
         dev = [] if DEV in overrides else _choose_dev(others, keys, counts, seed)
-        train = [i for i in others if i not in set(dev)] or dev  # a single text is both
+        train = sorted(set(others) - set(dev)) or dev  # a single text is both
         changes = {TRAIN: _write(folder / f"{name}.train.spacy", docs, train)}
         if dev:
             changes[DEV] = _write(folder / f"{name}.dev.spacy", docs, dev)

@@ -39,7 +39,7 @@ Head = Union[SpanHead, CtxTagger]
 
 def doubting(nlp: Language) -> List[str]:
     """RETURNS (List[str]): The names of the components that can doubt an annotation: trained, with probabilities."""
-    frozen = nlp.config["training"]["frozen_components"]
+    frozen = nlp.config.interpolate()["training"]["frozen_components"]
     return [name for name, pipe in nlp.pipeline if isinstance(pipe, (SpanHead, CtxTagger)) and name not in frozen]
 
 

@@ -1,6 +1,5 @@
 """Findings of pipelines that know a corpus by heart, on copies of it with errors."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -150,15 +149,10 @@ def test_trained_components_doubt(frozen: list[str], tiny_backbone: str) -> None
 
 
 def test_rank_sorts_and_leaves_out() -> None:
-    make: Callable[..., Finding] = lambda odds, suspicion, **more: {  # noqa: E731
-        "log_odds": odds,
-        "suspicion": suspicion,
-        "file": "a",
-        "number": 0,
-        "start": 0,
-        "component": "ctx_ner",
-        **more,
-    }
+    def make(odds: float, suspicion: float, start: int = 0) -> Finding:
+        about = {"file": "a", "number": 0, "start": start, "component": "ctx_ner"}
+        return {"log_odds": odds, "suspicion": suspicion, **about}
+
     given = [make(-1.0, 0.3), make(2.0, 0.9), make(5.0, 1.0, start=3), make(5.0, 1.0, start=1)]
     found = rank(given)
     assert [(each["rank"], each["log_odds"], each["start"]) for each in found] == [(1, 5.0, 1), (2, 5.0, 3), (3, 2.0, 0)]
