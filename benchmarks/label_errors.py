@@ -225,9 +225,8 @@ def rated_spans(ner: Any, doc: Doc) -> list[tuple[float, bool]]:
 
 def by_token(tokens: Tokens) -> list[Place]:
     """Tokens by the probability of their annotated class, the lowest first."""
-    scored = [
-        (float(tokens.probs[n][at, gold]), n, at) for n in tokens.probs for at, gold in enumerate(tokens.gold[n].tolist())
-    ]
+    gold = [(n, at, tag) for n in tokens.probs for at, tag in enumerate(tokens.gold[n].tolist())]
+    scored = [(float(tokens.probs[n][at, tag]), n, at) for n, at, tag in gold]
     return apart([(n, at) for _, n, at in sorted(scored)], tokens)
 
 
@@ -298,7 +297,7 @@ def figures(ranked: list[Place], errors: list[Planted]) -> dict[str, Any]:
 
 
 def corrected(findings: list[dict[str, Any]], errors: list[Planted], truth: list[list[LabelledSpan]]) -> float:
-    """RETURNS: of the errors that the first hundred findings find, the percentage whose proposal is what stood there."""
+    """RETURNS: of the errors that the first hundred findings find, the percentage whose proposal is what was there."""
     first = findings[:FIRST]
     found = [(f, hit) for f, hit in zip(first, hits(places(first), errors), strict=True) if hit]
     good = [
@@ -318,7 +317,7 @@ def main() -> None:
     add("--seed", type=int, default=0)
     add("--steps", type=int, default=240, help="of each training")
     add("--threads", type=int, default=os.cpu_count(), help="threads of each training")
-    add("--quick", action="store_true", help="the shipped corpus, 2 folds, 4 steps: to see that it runs; nothing is kept")
+    add("--quick", action="store_true", help="shipped corpus, 2 folds, 4 steps: to see that it runs; nothing is kept")
     options = parser.parse_args()
     if options.quick:
         options.assets, options.folds, options.steps = True, 2, 4
@@ -365,7 +364,8 @@ def main() -> None:
     if options.quick:
         print(f"\n{RESULT.name} is written by a full run only")
         return
-    ours, best = scores["odds"], max(s["precision_first_hundred"] for n, s in scores.items() if n in ("tokens", "cleanlab"))
+    ours, by_tokens = scores["odds"], [each for kind, each in scores.items() if kind in ("tokens", "cleanlab")]
+    best = max(each["precision_first_hundred"] for each in by_tokens)
     claims = [
         accuracy.claim(f"{name}.first-hundred.odds", ours["precision_first_hundred"], at_least=best),
         accuracy.claim(f"{name}.recall.odds", ours["recall"], at_least=0),

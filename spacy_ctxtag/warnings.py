@@ -67,6 +67,6 @@ class Warnings(metaclass=WithCodes):
     )
     CW751 = "{n} of {total} documents were annotated by one only, and are left out."
     CW760 = (
-        "{labels}: in one text only, so the pipeline that scores it does not know the label, and cannot doubt it. Is it "
-        "misspelt? Else add examples."
+        "{labels}: in one text only, so the pipeline that scores it does not know the label, and cannot doubt it. Is "
+        "it misspelt? Else add examples."
     )

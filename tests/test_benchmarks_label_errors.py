@@ -36,8 +36,9 @@ def bench() -> Iterator[Any]:
 def make_docs(size: int = 40) -> list[Doc]:
     vocab = spacy.blank("en").vocab
     docs = []
+    words = ["one", "two", "three", "Ada", "Lovelace", "four", "five", "six", "seven", "London", "eight", "nine", "."]
     for _ in range(size):
-        doc = Doc(vocab, [*"one two three Ada Lovelace four five six seven London eight nine ten".split(), "."])
+        doc = Doc(vocab, words)
         doc.set_ents([Span(doc, 3, 5, label="PERSON"), Span(doc, 9, 10, label="LOC")])
         docs.append(doc)
     return docs

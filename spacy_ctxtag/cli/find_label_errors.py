@@ -1,4 +1,4 @@
-"""`python -m spacy ctx find-label-errors CONFIG CORPUS… --output FILE.jsonl`: which labels of a corpus to look at first.
+"""`python -m spacy ctx find-label-errors CONFIG CORPUS… --output FILE.jsonl`: labels to look at first.
 
 Cross-validated: every document is scored by a pipeline that was trained on others.
 """
@@ -43,9 +43,9 @@ def find_label_errors_cli(
     gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU, or -1 for the CPU")] = -1,
 ) -> None:
     """
-    Find the labels of a corpus that are probably wrong. The corpus is cut into folds; for each, a pipeline is trained on
-    the others, and contradicts the annotation of the fold where another one is more probable. What is cut off goes on
-    where it stopped. Further options are settings of the config, such as --training.max_steps 400.
+    Find the labels of a corpus that are probably wrong. The corpus is cut into folds; for each, a pipeline is trained
+    on the others, and contradicts the annotation of the fold where another one is more probable. What is cut off goes
+    on where it stopped. Further options are settings of the config, such as --training.max_steps 400.
     """
     from spacy.cli import _util
     from spacy.util import load_config, load_model_from_config
@@ -184,11 +184,11 @@ def render(finding: Dict[str, Any]) -> List[str]:
     text, start = finding["text"], finding["text_start"]
     low, high = finding["start_char"] - start, finding["end_char"] - start
     readings = [
-        f"{name}: {_reading(finding[name])} ({finding[f'{name}_probability']:.3f})" for name in ("annotated", "proposed")
+        f"{name}: {_reading(finding[name])} ({finding[f'{name}_probability']:.3f})"
+        for name in ("annotated", "proposed")
     ]
-    return [_printable(head), f"      {_printable(text[:low])}[{_printable(text[low:high])}]{_printable(text[high:])}"] + [
-        f"      {_printable(each)}" for each in readings
-    ]
+    shown = f"{_printable(text[:low])}[{_printable(text[low:high])}]{_printable(text[high:])}"
+    return [_printable(head), *(f"      {line}" for line in (shown, *map(_printable, readings)))]
 
 
 def _reading(spans: Sequence[Dict[str, Any]]) -> str:

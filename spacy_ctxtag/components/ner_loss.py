@@ -47,8 +47,8 @@ class NERLoss:
         Gimpel & Smith 2010).
     label_smoothing (float): The weight, in [0, 1), of a cross-entropy that pulls the scores of every annotated token
         towards equal ones; the rest is that of the likelihood.
-    entity_ratio (Optional[float]): The share of tokens in entities that is expected of the annotated Docs of a batch, for
-        corpora in which only some entities are annotated (Effland & Collins 2021).
+    entity_ratio (Optional[float]): The share of tokens in entities that is expected of the annotated Docs of a batch,
+        for corpora in which only some entities are annotated (Effland & Collins 2021).
     entity_ratio_margin (float): How far the expected share may be off at no cost.
     entity_ratio_weight (float): What each of these Docs pays for being off beyond that, in nats for a share of 1.
     loss_weight (float): The whole loss, and with it its gradient, is multiplied by it.

@@ -2,7 +2,7 @@
 
 ```
 Chains + Grammar + masks ──build_lattice──▶ Lattice ──▶ viterbi, n_best   best paths
-                                                ├──▶ posterior         log Z, marginals ──▶ span_log_probs, window_log_probs
+                                                ├──▶ posterior         log Z, marginals ──▶ span_log_probs and the like
                                                 ├──▶ nll               losses and their gradient
                                                 ├──▶ wrong_span_nll    the same for spans known to be wrong
                                                 ├──▶ divergence        the same from the paths of a teacher

@@ -66,9 +66,9 @@ def find_doubts(
 ) -> List[Doubt]:
     """Find what speaks against the spans of a sequence, and for others.
 
-    A span is proposed where it is more probable than every annotated span that it overlaps, and than that nothing stands
-    in that one's place; the most probable ones first, none overlapping. Where no proposal overlaps an annotated span, or
-    nothing at all is more probable, the other reading is that its tokens are outside.
+    A span is proposed where it is more probable than every annotated span that it overlaps, and than that nothing
+    stands in the place of that; the most probable ones first, none overlapping. Where no proposal overlaps an
+    annotated span, or nothing at all is more probable, the other reading is that its tokens are outside.
 
     posterior (Posterior): Of the sequence, from a model that has not learned from it.
     gold (Sequence[Tuple]): The annotated spans, (start, end exclusive, label index or UNKNOWN), not overlapping.

@@ -37,7 +37,7 @@ def text_key(text: str) -> str:
 
 
 def count_labels(doc: Doc) -> Counter[str]:
-    """RETURNS (Counter): How often each label and tag stands in a document, and its tokens; what folds are balanced by."""
+    """RETURNS (Counter): How often each label and tag stands in a document, and its tokens: what to balance."""
     counts = Counter({"": len(doc)})
     counts.update(f"ent {ent.label_}" for ent in doc.ents)
     counts.update(f"span {key} {span.label_}" for key, group in doc.spans.items() for span in group)

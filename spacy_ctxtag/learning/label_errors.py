@@ -43,9 +43,7 @@ def doubting(nlp: Language) -> List[str]:
     return [name for name, pipe in nlp.pipeline if isinstance(pipe, (SpanHead, CtxTagger)) and name not in frozen]
 
 
-def find_label_errors(
-    nlp: Language, docs: Sequence[Doc], *, temperature: Optional[float] = None
-) -> List[Finding]:
+def find_label_errors(nlp: Language, docs: Sequence[Doc], *, temperature: Optional[float] = None) -> List[Finding]:
     """Find where a pipeline contradicts the annotation of documents.
 
     nlp (Language): It must not have learned from these documents.

@@ -25,8 +25,8 @@ WORDS = {
 }
 TEMPLATES = ["{P} wrote/vérb to/a_b {P} in/a_b {L}", "{P} bought/vérb {T} in/a_b {L} ./.", "{L} sold/vérb {T} ./."]
 FIELDS = {
-    *("rank", "kind", "suspicion", "log_odds", "document", "file", "number", "component", "layer", "text", "text_start"),
-    *("start", "end", "start_char", "end_char", "annotated", "proposed", "annotated_probability"),
+    *("rank", "kind", "suspicion", "log_odds", "document", "file", "number", "component", "layer", "text"),
+    *("text_start", "start", "end", "start_char", "end_char", "annotated", "proposed", "annotated_probability"),
     "proposed_probability",
 }
 
@@ -132,7 +132,8 @@ def test_find_label_errors_goes_on_where_it_stopped(run: tuple[Path, str], confi
 def test_find_label_errors_leaves_the_old_file_when_a_training_fails(config: Path, tmp_path: Path) -> None:
     DocBin(docs=corpus()[:6]).to_disk(tmp_path / "corpus.spacy")
     (tmp_path / "found.jsonl").write_text("before\n", encoding="utf8")
-    said = find(config, tmp_path / "corpus.spacy", tmp_path / "found.jsonl", "--training.max_steps", "-x", fails="CT704")
+    wrong = ["--training.max_steps", "-x"]
+    said = find(config, tmp_path / "corpus.spacy", tmp_path / "found.jsonl", *wrong, fails="CT704")
     assert "log.txt" in said
     assert (tmp_path / "found.jsonl").read_text(encoding="utf8") == "before\n"
 

@@ -1,6 +1,7 @@
 """Doubts, from posteriors that are made by hand and from random ones."""
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -99,7 +100,7 @@ def test_proposal_less_probable_than_the_annotated_span_is_none() -> None:
     grammar = make_grammar(["A", "B"], "BILUO")
     k = len(grammar.tags)
     emissions = np.zeros((1, k))
-    emissions[0, grammar.tag_index("U", A)], emissions[0, grammar.tag_index("U", B)] = 3.0, 2.0
+    emissions[0, 0], emissions[0, grammar.tag_index("U", A)], emissions[0, grammar.tag_index("U", B)] = 1.0, 3.0, 2.0
     [model] = posterior(Chains([emissions], np.zeros(k), np.zeros((k, k)), np.zeros(k)), grammar)
     [doubt] = find_doubts(model, [(0, 1, A)], is_open(1))
     assert doubt.kind == "spurious annotation"
@@ -125,7 +126,7 @@ def test_doubts_hold_together(seed: int, scheme: str, scale: float, length: int)
         at = max(end, at + 1)
     closed = rng.random((length, 2)) < 0.2
     doubts = find_doubts(model, gold, closed)
-    assert all(one.end <= other.start for one, other in zip(doubts, doubts[1:], strict=False))
+    assert all(one.end <= other.start for one, other in pairwise(doubts))
     for doubt in doubts:
         annotated, proposed = readings(doubt)
         assert annotated == [span for span in gold if span[0] < doubt.end and doubt.start < span[1]]

@@ -155,5 +155,6 @@ def test_rank_sorts_and_leaves_out() -> None:
 
     given = [make(-1.0, 0.3), make(2.0, 0.9), make(5.0, 1.0, start=3), make(5.0, 1.0, start=1)]
     found = rank(given)
-    assert [(each["rank"], each["log_odds"], each["start"]) for each in found] == [(1, 5.0, 1), (2, 5.0, 3), (3, 2.0, 0)]
+    assert [(each["log_odds"], each["start"]) for each in found] == [(5.0, 1), (5.0, 3), (2.0, 0)]
+    assert [each["rank"] for each in found] == [1, 2, 3]
     assert len(rank(given, 0.2)) == 4
