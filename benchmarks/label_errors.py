@@ -313,6 +313,7 @@ def main() -> None:
     add = parser.add_argument
     add("--data", type=Path, default=os.environ.get("CTXTAG_DATA"), help="folder of the corpora (else $CTXTAG_DATA)")
     add("--assets", action="store_true", help="the shipped corpus instead of wikigold")
+    add("--config", type=Path, default=accuracy.ROOT / "configs" / "ner.cfg", help="of the pipelines: a ctx_ner")
     add("--folds", type=int, default=5)
     add("--seed", type=int, default=0)
     add("--steps", type=int, default=240, help="of each training")
@@ -328,11 +329,11 @@ def main() -> None:
     docs = [doc for folder in (folders if options.assets else [options.data / name]) for doc in read(folder)]
     truth = [[(ent.start, ent.end, ent.label_) for ent in doc.ents] for doc in docs]
     errors = plant(docs, SHARE, options.seed)
-    work = WORK / f"{name}-{options.seed}{'-quick' if options.quick else ''}"
+    work = WORK / f"{name}-{options.seed}-{options.config.stem}{'-quick' if options.quick else ''}"
     work.mkdir(parents=True, exist_ok=True)
     corpus, output = work / "planted.spacy", work / "findings.jsonl"
     DocBin(docs=docs, store_user_data=True).to_disk(corpus)
-    command = [sys.executable, "-m", "spacy", "ctx", "find-label-errors", str(accuracy.ROOT / "configs" / "ner.cfg")]
+    command = [sys.executable, "-m", "spacy", "ctx", "find-label-errors", str(options.config)]
     command += [str(corpus), "--output", str(output), "--folds", str(options.folds), "--seed", str(options.seed)]
     command += ["--least", str(LEAST), "--top", "5", "--keep-models", "--training.max_steps", str(options.steps)]
     subprocess.run(command, env=environ(options.threads), check=True)
@@ -386,7 +387,13 @@ def main() -> None:
         for kind, value in ours["recall_by_kind"].items()
     ]
     about = {"unit": "percent", "corpus": name, "errors": len(errors), "entities": sum(map(len, truth))}
-    settings = {"folds": options.folds, "seed": options.seed, "steps": options.steps, "share": SHARE}
+    settings = {
+        "folds": options.folds,
+        "seed": options.seed,
+        "steps": options.steps,
+        "share": SHARE,
+        "config": options.config.name,
+    }
     raw_record = {"scores": scores, "planted": [asdict(error) for error in errors]}
     write_result(RESULT, environment() | about | {"settings": settings, "raw": raw_record, "claims": claims})
 

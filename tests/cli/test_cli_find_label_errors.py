@@ -3,7 +3,9 @@
 import json
 import random
 import re
+import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -103,7 +105,7 @@ def test_find_label_errors_finds_what_was_planted(run: tuple[Path, str]) -> None
         assert set(each) >= FIELDS
         assert each["suspicion"] >= 0.5
         assert each["file"] == (folder / "corpus.spacy").as_posix()
-        assert each["text"] == docs[each["number"]].text
+        assert each["text"] == docs[each["number"]].text.strip()
     assert "2 runs, 2 to do" in said
     assert f"{len(findings)} finding" in said
     assert said.count("annotated: ") == min(3, len(findings))
@@ -115,7 +117,7 @@ def test_find_label_errors_goes_on_where_it_stopped(run: tuple[Path, str], confi
     folder, _ = run
     before = (folder / "found.jsonl").read_bytes()
     (folder / "found.jsonl").unlink()
-    [first, _] = sorted(folder.glob("found.folds/*/result.json"))
+    first, _ = sorted(folder.glob("found.folds/*/result.json"))
     kept = first.stat().st_mtime_ns
     assert "2 runs, 0 to do" in find(config, folder / "corpus.spacy", folder / "found.jsonl")
     assert (folder / "found.jsonl").read_bytes() == before
@@ -123,19 +125,27 @@ def test_find_label_errors_goes_on_where_it_stopped(run: tuple[Path, str], confi
     said = find(config, folder / "corpus.spacy", folder / "found.jsonl", "--least", 0.05, "--top", 0)
     assert "0 to do" in said
     assert len(read(folder / "found.jsonl")) >= len(before.splitlines())
-    first.unlink()
-    assert "2 runs, 1 to do" in find(config, folder / "corpus.spacy", folder / "found.jsonl")
-    assert (folder / "found.jsonl").read_bytes() == before
 
 
 @pytest.mark.backbone
-def test_find_label_errors_leaves_the_old_file_when_a_training_fails(config: Path, tmp_path: Path) -> None:
-    DocBin(docs=corpus()[:6]).to_disk(tmp_path / "corpus.spacy")
-    (tmp_path / "found.jsonl").write_text("before\n", encoding="utf8")
-    wrong = ["--training.max_steps", "-x"]
-    said = find(config, tmp_path / "corpus.spacy", tmp_path / "found.jsonl", *wrong, fails="CT704")
-    assert "log.txt" in said
-    assert (tmp_path / "found.jsonl").read_text(encoding="utf8") == "before\n"
+def test_find_label_errors_leaves_the_old_file_when_a_training_fails(
+    run: tuple[Path, str], config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = run
+    trained = []
+    before = (folder / "found.jsonl").read_bytes()
+    [_, last] = sorted(folder.glob("found.folds/*/result.json"))
+    kept = last.read_bytes()
+    last.unlink()
+    monkeypatch.setattr(subprocess, "run", lambda words, **_: trained.append(words) or SimpleNamespace(returncode=1))
+    said = find(config, folder / "corpus.spacy", folder / "found.jsonl", fails="CT704")
+    assert "2 runs, 1 to do" in said
+    assert [words[2] for words in trained] == ["spacy_ctxtag.cli.find_label_errors_child"]
+    assert (folder / "found.jsonl").read_bytes() == before
+    last.write_bytes(kept)
+    changed = planted()[0][:-1]
+    DocBin(docs=changed, store_user_data=True).to_disk(folder / "other.spacy")
+    assert "2 runs, 2 to do" in find(config, folder / "other.spacy", folder / "found.jsonl", fails="CT704")
 
 
 @pytest.mark.parametrize(

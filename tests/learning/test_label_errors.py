@@ -33,9 +33,13 @@ def with_ents(doc: Doc, *ents: tuple[int, int, str], **options: Any) -> Doc:
     return doc
 
 
+def doubts(nlp: Language, *docs: Doc) -> list[Finding]:
+    return find_label_errors(nlp, docs, temperature=1.0)  # so few documents, most of them wrong, tell none
+
+
 def first(nlp: Language, doc: Doc, layer: str = "ents") -> Finding:
     """The most suspicious finding of a layer of a document."""
-    return rank(each for each in find_label_errors(nlp, [doc]) if each["layer"] == layer)[0]
+    return rank(each for each in doubts(nlp, doc) if each["layer"] == layer)[0]
 
 
 def spans(finding: Finding, name: str) -> list[tuple[int, int, str]]:
@@ -65,7 +69,7 @@ def test_planted_error_is_the_first_finding(
     assert (found["rank"], found["kind"]) == (1, kind)
     assert (spans(found, "annotated"), spans(found, "proposed")) == (annotated, proposed)
     assert found["proposed_probability"] > found["annotated_probability"]
-    assert found["text"] == doc.text
+    assert found["text"] == doc.text.strip()
     start, end = found["start_char"], found["end_char"]
     assert doc.text[start:end] == doc[found["start"] : found["end"]].text
     for each in [*found["annotated"], *found["proposed"]]:
@@ -90,6 +94,15 @@ def test_finding_says_where_it_is(nlp: Language) -> None:
     }
 
 
+def test_temperature_is_fitted_to_the_annotation(nlp: Language) -> None:
+    wrong = with_ents(make_reference(nlp, LINES[3]), (0, 2, PLACE), (3, 4, PERSON))
+    docs = [*corpus(nlp)[:3], wrong]
+    raw, fitted = (rank(each) for each in (doubts(nlp, *docs), find_label_errors(nlp, docs)))
+    assert [(each["kind"], each["start"]) for each in fitted] == [("wrong label", 0)]
+    assert [(each["kind"], each["start"]) for each in raw] == [("wrong label", 0)]
+    assert fitted[0]["suspicion"] < raw[0]["suspicion"]
+
+
 def test_documents_stay_as_they_are(nlp: Language) -> None:
     docs = corpus(nlp)
     before = DocBin(docs=docs, store_user_data=True).to_bytes()
@@ -112,30 +125,30 @@ def test_chunks_and_tags_are_doubted_too(nlp: Language) -> None:
 
 def test_documents_and_tokens_without_annotation_give_no_findings(nlp: Language) -> None:
     doc = Doc(nlp.vocab, [token.text for token in make_reference(nlp, LINES[3])])
-    assert find_label_errors(nlp, [doc, Doc(nlp.vocab, [])]) == []
+    assert doubts(nlp, doc, Doc(nlp.vocab, [])) == []
     assert find_label_errors(nlp, []) == []
     doc = make_reference(nlp, LINES[3])
     with_ents(doc, (3, 4, PERSON), missing=[Span(doc, 0, 1)])
-    assert [each for each in find_label_errors(nlp, [doc]) if each["layer"] == "ents" and each["start"] < 2] == []
+    assert [each for each in doubts(nlp, doc) if each["layer"] == "ents" and each["start"] < 2] == []
 
 
 def test_labels_that_were_not_annotated_are_not_missed(nlp: Language) -> None:
     doc = with_ents(make_reference(nlp, LINES[0]), (0, 1, PERSON), (3, 4, PERSON))
     assert spans(first(nlp, doc), "proposed") == [(5, 6, PLACE)]
     doc.user_data[ANNOTATED_LABELS] = [PERSON]
-    assert [each for each in find_label_errors(nlp, [doc]) if each["layer"] == "ents" and each["start"] == 5] == []
+    assert [each for each in doubts(nlp, doc) if each["layer"] == "ents" and each["start"] == 5] == []
 
 
 def test_white_space_is_no_reason_to_doubt(nlp: Language) -> None:
     words = [*(token.text for token in make_reference(nlp, LINES[3])), "\n"]
     doc = with_ents(Doc(nlp.vocab, words), (0, 2, PERSON), (3, 4, PERSON), (4, 6, THING))
-    assert [each for each in find_label_errors(nlp, [doc]) if each["start"] >= 4] == []
+    assert [each for each in doubts(nlp, doc) if each["start"] >= 4] == []
 
 
 def test_sentence_is_shown_or_what_is_around(nlp: Language) -> None:
     filler = ["wrote"] * 50
     doc = with_ents(Doc(nlp.vocab, [*filler, "Frau", "Müller", "answered", "Ada", *filler]))
-    [found] = [each for each in rank(find_label_errors(nlp, [doc]), 0.05) if each["start"] == 50][:1]
+    [found] = [each for each in rank(doubts(nlp, doc), 0.05) if each["start"] == 50][:1]
     assert found["text"].split()[20:22] == ["Frau", "Müller"]
     assert doc.text[found["text_start"] :].startswith(found["text"])
 
