@@ -73,7 +73,7 @@ def window_log_probs(posterior: Posterior, windows: Sequence[Window]) -> Floats:
     RAISES (ValueError): An empty window, or an entity out of its window (CT103), or overlapping another one (CT104).
     """
     grammar, phi, move = posterior.grammar, posterior.potentials, posterior.transition
-    log_probs = np.full(len(windows), -posterior.log_z)
+    log_probs: Floats = np.full(len(windows), -posterior.log_z)
     for n, (start, end, spans) in enumerate(windows):
         if not 0 <= start < end <= len(phi):
             raise ValueError(
@@ -87,7 +87,7 @@ def window_log_probs(posterior: Posterior, windows: Sequence[Window]) -> Floats:
             log_probs[n] += _log_exit(posterior, at, last, 2 + 2 * ((last - 1) // 2))[0]
         else:
             log_probs[n] += posterior.log_beta[end - 1, last[0]]
-    return np.minimum(log_probs, 0.0)
+    return log_probs.clip(max=0.0)
 
 
 def _log_exit(posterior: Posterior, end: Ints, last: Ints, inner: Ints) -> Floats:
