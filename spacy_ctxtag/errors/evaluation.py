@@ -62,7 +62,6 @@ class EvaluationErrors:
     CT757 = "Expected --adjudicated, a file with answers, and --gold, the .spacy file to write, together."
     CT758 = "The annotators share {n} documents, but have no layer of them in common: no entities, and no tags."
     CT759 = "{path} is a file. Expected a folder for the figures and the list."
-    CT705 = "Tests of significance need SciPy. Install it with `pip install 'spacy-ctxtag[stats]'`; all runs are kept."
     CT760 = (
         "There are {texts} different texts, which cannot be cut into {folds} folds. Expected at least two folds, and a "
         "text for each of them: give more texts, or lower --folds. Texts that differ in case, digits, "
