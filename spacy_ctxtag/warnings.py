@@ -104,3 +104,7 @@ class Warnings(metaclass=WithCodes):
         "two borders, and tags where the tokens are the same."
     )
     CW751 = "{n} of {total} documents were annotated by one only, and are left out."
+    CW760 = (
+        "{labels}: in one text only, so the pipeline that scores it does not know the label, and cannot doubt it. Is "
+        "it misspelt? Else add examples."
+    )

@@ -7,24 +7,50 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from typing import Any, Dict
+from typing import TYPE_CHECKING, Any, Dict, Tuple
 
 import srsly
+
+if TYPE_CHECKING:
+    from spacy.language import Language
 
 
 def main(task: Dict[str, Any]) -> None:
     """Train and score.
 
-    task (Dict[str, Any]): "folder", with config.cfg in it; "data", what to score on; "gpu_id"; "code" or None; "key";
-        "keep", whether the pipeline stays in the folder.
+    task (Dict[str, Any]): As for `train_best`; "data", what to score on.
+    """
+    from ..evaluation.counts import count_examples, f_score
+    from ..training.folders import write_json
+    from .calibrate import read_examples
+
+    nlp, seconds = train_best(task)
+    examples = read_examples(Path(task["data"]), nlp)
+    for eg, doc in zip(examples, nlp.pipe(eg.predicted for eg in examples), strict=True):
+        eg.predicted = doc
+    learned = nlp.config["training"]["score_weights"]
+    counts = {name: each for name, each in count_examples(examples).items() if learned.get(name) is not None}
+    result = {
+        "key": task["key"],
+        "seconds": seconds,
+        "scores": {name: float(f_score(each.sum(axis=0))) for name, each in counts.items()},
+        "counts": {name: each.tolist() for name, each in counts.items()},
+    }
+    write_json(Path(task["folder"]) / "result.json", result)
+    remove_models(task)
+
+
+def train_best(task: Dict[str, Any]) -> Tuple["Language", float]:
+    """Train a config, or go on with that.
+
+    task (Dict[str, Any]): "folder", with config.cfg in it; "gpu_id"; "code" or None; "key", of all that the result
+        depends on; "keep", whether the pipeline stays in the folder.
+    RETURNS (Tuple[Language, float]): The pipeline that was best on dev, and the seconds that it took.
     """
     from spacy.cli._util import import_code, setup_gpu
     from spacy.util import load_config, load_model
 
-    from ..evaluation.counts import count_examples, f_score
-    from ..training.folders import write_json
     from ..training.train import train
-    from .calibrate import read_examples
 
     import_code(task["code"])
     setup_gpu(task["gpu_id"], silent=task["gpu_id"] < 0)
@@ -38,23 +64,15 @@ def main(task: Dict[str, Any]) -> None:
     outcome = train(load_config(folder / "config.cfg"), models, resume=True, use_gpu=task["gpu_id"], code=code)
     if outcome.status == "stopped":
         raise SystemExit(128 + outcome.signal)
-    seconds = time.perf_counter() - start
     best = models / "model-best"
     nlp = load_model(best if best.is_dir() else models / "model-last")
-    examples = read_examples(Path(task["data"]), nlp)
-    for eg, doc in zip(examples, nlp.pipe(eg.predicted for eg in examples), strict=True):
-        eg.predicted = doc
-    learned = nlp.config["training"]["score_weights"]
-    counts = {name: each for name, each in count_examples(examples).items() if learned.get(name) is not None}
-    result = {
-        "key": task["key"],
-        "seconds": round(seconds, 1),
-        "scores": {name: float(f_score(each.sum(axis=0))) for name, each in counts.items()},
-        "counts": {name: each.tolist() for name, each in counts.items()},
-    }
-    write_json(folder / "result.json", result)
+    return nlp, round(time.perf_counter() - start, 1)
+
+
+def remove_models(task: Dict[str, Any]) -> None:
+    """Remove the pipelines of a run that is done, unless they are to be kept."""
     if not task["keep"]:
-        shutil.rmtree(models)
+        shutil.rmtree(Path(task["folder"]) / "models")
 
 
 if __name__ == "__main__":

@@ -47,10 +47,10 @@ class NERLoss:
         Gimpel & Smith 2010).
     label_smoothing (float): The weight, in [0, 1), of a cross-entropy that pulls the scores of every annotated token
         towards equal ones; the rest is that of the likelihood.
-    entity_ratio (Optional[float]): The share of tokens in entities that is expected of a batch, for corpora in which
-        only some entities are annotated (Effland & Collins 2021).
+    entity_ratio (Optional[float]): The share of tokens in entities that is expected of the annotated Docs of a batch,
+        for corpora in which only some entities are annotated (Effland & Collins 2021).
     entity_ratio_margin (float): How far the expected share may be off at no cost.
-    entity_ratio_weight (float): What each Doc of the batch pays for being off beyond that, in nats for a share of 1.
+    entity_ratio_weight (float): What each of these Docs pays for being off beyond that, in nats for a share of 1.
     loss_weight (float): The whole loss, and with it its gradient, is multiplied by it.
     gold (GoldSource): Where the annotation is.
     RAISES (ValueError): CT404 for a value out of its range.
@@ -111,11 +111,17 @@ class NERLoss:
             losses, gradient = wrong_span_nll(chains, grammar, np.array(wrong, dtype=np.intp))
             terms.append((1.0, float(losses.sum()), gradient))
         if self.entity_ratio is not None:
-            off, gradient = entity_ratio_loss(chains, grammar, self.entity_ratio, self.entity_ratio_margin, masks)
-            terms.append((self.entity_ratio_weight * len(examples), off, gradient))
+            annotated = [self.is_annotated(eg) and bool(doc.tokens) for eg, doc in zip(examples, found, strict=True)]
+            counts = [each for each, doc in zip(annotated, found, strict=True) for _ in doc.tokens]
+            off, gradient = self._off_ratio(self.entity_ratio, chains, grammar, masks, counts)
+            terms.append((self.entity_ratio_weight * sum(annotated), off, gradient))
         loss = self.loss_weight * sum(weight * value for weight, value, _ in terms)
         gradient = _sum([(self.loss_weight * weight, each) for weight, _, each in terms])
         return loss, put_back(gradient, found, scores)
+
+    def is_annotated(self, example: Example) -> bool:
+        """RETURNS (bool): Whether spans are annotated, or known to be absent or wrong, anywhere in the example."""
+        return self.gold.is_in(example.reference) or bool(self.wrong_spans(example))
 
     def read(self, example: Example, grammar: Grammar) -> Gold:
         """Read the annotation of an example. Spans of labels that the grammar does not have count as outside."""
@@ -144,6 +150,24 @@ class NERLoss:
         group = list(example.reference.spans[self.incorrect_spans_key])
         aligned: List[Span] = example.get_aligned_spans_y2x(group, allow_overlap=True)
         return aligned
+
+    def _off_ratio(
+        self,
+        ratio: float,
+        chains: Chains,
+        grammar: Grammar,
+        masks: Sequence[NDArray[np.bool_]],
+        counts: Sequence[bool],
+    ) -> Tuple[float, Chains]:
+        """`entity_ratio_loss` of the chains that count; the gradient of the others is 0."""
+        rows = [i for i, each in enumerate(counts) if each]
+        some = Chains([chains.emissions[i] for i in rows], chains.start, chains.transition, chains.end)
+        margin = self.entity_ratio_margin
+        off, of_some = entity_ratio_loss(some, grammar, ratio, margin, [masks[i] for i in rows])
+        emissions = [np.zeros_like(each) for each in chains.emissions]
+        for i, each in zip(rows, of_some.emissions, strict=True):
+            emissions[i] = each
+        return off, Chains(emissions, of_some.start, of_some.transition, of_some.end)
 
     def _cost_per_tag(self, grammar: Grammar) -> NDArray[np.float64]:
         """(K,) in nats."""

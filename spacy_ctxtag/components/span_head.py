@@ -179,7 +179,7 @@ class SpanHead(CtxPipe):
     def is_annotated(self, example: Example) -> bool:
         """RETURNS (bool): Whether spans are annotated, or known to be absent or wrong, anywhere in the example."""
         has_words = any(not token.is_space for token in example.predicted)
-        return has_words and (self.loss.gold.is_in(example.reference) or bool(self.loss.wrong_spans(example)))
+        return has_words and self.loss.is_annotated(example)
 
     def get_loss(self, examples: Iterable[Example], scores: Chains) -> Tuple[float, Chains]:
         """The negative log-likelihood of the annotation, summed over the examples, and further terms if the config asks

@@ -2,7 +2,7 @@
 
 ```
 Chains + Grammar + masks ──build_lattice──▶ Lattice ──▶ viterbi, n_best   best paths
-                                                ├──▶ posterior         log Z, marginals ──▶ span_log_probs
+                                                ├──▶ posterior         log Z, marginals ──▶ span_log_probs and the like
                                                 ├──▶ nll               losses and their gradient
                                                 ├──▶ wrong_span_nll    the same for spans known to be wrong
                                                 ├──▶ divergence        the same from the paths of a teacher
@@ -23,7 +23,7 @@ from .loss import nll
 from .mbr import best_disjoint, mbr, mbr_f
 from .n_best import n_best
 from .smoothing import local_smoothing
-from .spans import span_log_probs
+from .spans import span_log_probs, window_log_probs
 from .viterbi import viterbi
 from .wrong_spans import wrong_span_nll
 
@@ -44,5 +44,6 @@ __all__ = [
     "span_log_probs",
     "spans_above",
     "viterbi",
+    "window_log_probs",
     "wrong_span_nll",
 ]

@@ -10,9 +10,12 @@ from typing import Sequence, Tuple, Union
 import numpy as np
 
 from ..errors import Errors
+from ..tags import LabelSpan, spans_to_tags
 from .chains import Floats, Ints
 from .forward_backward import Posterior
 from .log_space import log_sum_exp
+
+Window = Tuple[int, int, Sequence[LabelSpan]]
 
 _BLOCK = 1 << 14  # spans at a time
 
@@ -57,6 +60,34 @@ def span_log_probs(posterior: Posterior, spans: Union[Sequence[Tuple[int, int, i
     after = _log_exit(posterior, end, last, inner) if bio else posterior.log_beta[end - 1, last]
     log_probs: Floats = posterior.log_alpha[start, first] + inside + after - posterior.log_z
     return np.minimum(log_probs, 0.0)
+
+
+def window_log_probs(posterior: Posterior, windows: Sequence[Window]) -> Floats:
+    """Compute the log-probability that some tokens hold exactly these entities, and that none crosses their borders.
+
+    posterior (Posterior): Of the sequence, under any mask.
+    windows (Sequence[Tuple]): N times start, end exclusive, and the entities of these tokens, as (start, end exclusive,
+        label index) in tokens of the sequence, not overlapping; none: all tokens are outside.
+    RETURNS (ndarray): (N,) log-probabilities in nats, at most 0; -inf if there is no such admissible path. For an
+        entity that fills its window, that of `span_log_probs`.
+    RAISES (ValueError): An empty window, or an entity out of its window (CT103), or overlapping another one (CT104).
+    """
+    grammar, phi, move = posterior.grammar, posterior.potentials, posterior.transition
+    log_probs: Floats = np.full(len(windows), -posterior.log_z)
+    for n, (start, end, spans) in enumerate(windows):
+        if not 0 <= start < end <= len(phi):
+            raise ValueError(
+                Errors.CT103.format(start=start, end=end, label="any", length=len(phi), labels=len(grammar.labels))
+            )
+        tags = spans_to_tags(grammar, [(i - start, j - start, label) for i, j, label in spans], end - start)
+        log_probs[n] += posterior.log_alpha[start, tags[0]] + move[tags[:-1], tags[1:]].sum()
+        log_probs[n] += phi[np.arange(start + 1, end), tags[1:]].sum()
+        last, at = tags[-1:], np.array([end])
+        if grammar.scheme == "BIO" and last[0]:
+            log_probs[n] += _log_exit(posterior, at, last, 2 + 2 * ((last - 1) // 2))[0]
+        else:
+            log_probs[n] += posterior.log_beta[end - 1, last[0]]
+    return log_probs.clip(max=0.0)
 
 
 def _log_exit(posterior: Posterior, end: Ints, last: Ints, inner: Ints) -> Floats:

@@ -79,6 +79,22 @@ class EvaluationErrors:
     CT757 = "Expected --adjudicated, a file with answers, and --gold, the .spacy file to write, together."
     CT758 = "The annotators share {n} documents, but have no layer of them in common: no entities, and no tags."
     CT759 = "{path} is a file. Expected a folder for the figures and the list."
+    CT760 = (
+        "There are {texts} different texts, which cannot be cut into {folds} folds. Expected at least two folds, and a "
+        "text for each of them: give more texts, or lower --folds. Texts that differ in case, digits, "
+        "punctuation and white space alone count as one."
+    )
+    CT761 = (
+        "No reader of the config {path} takes its texts from {key}, so the folds would not be learned from. Expected "
+        "`path = ${{{key}}}` in a section of [corpora], as in configs/ner.cfg."
+    )
+    CT762 = "--{key} was given, but the texts to learn from are those of the other folds. Leave it out."
+    CT763 = (
+        "The pipeline has no component whose labels can be doubted. Expected a ctx_ner, ctx_chunker or ctx_tagger that "
+        "is not frozen; it has: {names}."
+    )
+    CT764 = "There is nothing to doubt: {names} found no annotation of theirs in {n} texts. Is it the right corpus?"
+    CT765 = "The findings cannot be written to {path}: it {problem}. Name another file."
     CT780 = (
         "{path} cannot be used: {problem}. Expected the {name} that `python -m spacy {command}` writes, of a version "
         "of spacy-ctxtag like this one."

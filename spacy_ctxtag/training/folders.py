@@ -41,7 +41,9 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
-    """Write files by their names, each in one stroke, and none of them before all could be written."""
+    """Write files by their names, each in one stroke, and none of them before all could be written.
+    The folder is made if it does not exist."""
+    folder.mkdir(parents=True, exist_ok=True)
     unfinished = {folder / name: folder / f"{name}.tmp" for name in texts}
     try:
         for path, written in unfinished.items():

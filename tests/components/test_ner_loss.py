@@ -393,7 +393,7 @@ def test_entity_ratio_is_of_what_the_annotation_admits(
 @pytest.mark.parametrize("ratio", [0.1, 0.7])
 def test_entity_ratio_is_approached(ratio: float, with_settings: Make) -> None:
     nlp = clone(with_settings("BILUO", entity_ratio=ratio, entity_ratio_margin=0.0))
-    examples = [with_tags(nlp, words, ["-"] * len(words.split())) for words in ("Ada wrote to London", "The Elbe")]
+    examples = [with_tags(nlp, "Ada wrote to London", ["-", "O", "-", "-"]), with_tags(nlp, "The Elbe", ["O", "-"])]
 
     def share() -> float:
         probs = [nlp.get_pipe("ctx_ner").tag_probs(eg.predicted) for eg in examples]
@@ -401,13 +401,24 @@ def test_entity_ratio_is_approached(ratio: float, with_settings: Make) -> None:
 
     before = abs(share() - ratio)
     fix_random_seed(0)
-    for eg in examples:
-        assert not nlp.get_pipe("ctx_ner").is_annotated(eg)
-    marked = [*examples, with_tags(nlp, "nobody", ["O"])]
     for _ in range(15):
-        nlp.update(marked, sgd=SGD(0.005))
+        nlp.update(examples, sgd=SGD(0.005))
     assert before > 0.15
     assert abs(share() - ratio) < 0.6 * before
+
+
+@pytest.mark.parametrize("ratio", [0.1, 0.9])
+def test_entity_ratio_is_of_annotated_docs_only(ratio: float, with_settings: Make) -> None:
+    nlp = with_settings("BILUO", entity_ratio=ratio, entity_ratio_margin=0.02)
+    known, unknown = make_example(nlp, WORDS, [(3, 4, PERSON)]), make_example(nlp, WORDS, None)
+    known.reference.set_ents([Span(known.reference, 3, 4, PERSON)], default="missing")
+    alone, of_alone = loss_of(nlp, known)
+    beside, of_both = loss_of(nlp, unknown, known, unknown)
+    assert alone > 0.1
+    assert beside == pytest.approx(alone, abs=1e-9)
+    np.testing.assert_allclose(of_both.emissions[1], of_alone.emissions[0], atol=1e-9)
+    assert not of_both.emissions[0].any()
+    assert not of_both.emissions[2].any()
 
 
 # All of it
