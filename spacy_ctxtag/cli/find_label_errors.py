@@ -15,7 +15,7 @@ from ..errors import Errors
 from ..warnings import Warnings
 from . import _options as opt
 from ._app import app
-from ._printer import count, msg
+from ._printer import count, msg, printable
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -173,7 +173,7 @@ def check_heads(nlp: "Language", docs: Sequence["Doc"]) -> None:
                 texts.setdefault(label, set()).add(text_key(eg.reference.text))
     alone = sorted(label for label, keys in texts.items() if len(keys) == 1)
     if alone:
-        msg.warn(Warnings.CW760.format(labels=", ".join(alone)))
+        msg.warn(Warnings.CW760.format(labels=printable(", ".join(alone))))
 
 
 # Output
@@ -189,14 +189,9 @@ def render(finding: Dict[str, Any]) -> List[str]:
         f"{name}: {_reading(finding[name])} ({finding[f'{name}_probability']:.3f})"
         for name in ("annotated", "proposed")
     ]
-    shown = f"{_printable(text[:low])}[{_printable(text[low:high])}]{_printable(text[high:])}"
-    return [_printable(head), *(f"      {line}" for line in (shown, *map(_printable, readings)))]
+    shown = f"{printable(text[:low])}[{printable(text[low:high])}]{printable(text[high:])}"
+    return [printable(head), *(f"      {line}" for line in (shown, *map(printable, readings)))]
 
 
 def _reading(spans: Sequence[Dict[str, Any]]) -> str:
     return ", ".join(f"{span['label']} {span['text']!r}" for span in spans) or "nothing"
-
-
-def _printable(text: str) -> str:
-    """A text of a corpus on one line of a terminal: what would steer that is written as an escape."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

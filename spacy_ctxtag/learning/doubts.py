@@ -28,6 +28,9 @@ class Doubt(NamedTuple):
 
     annotated, proposed (List[Tuple]): Their spans, each with its own probability.
     log_annotated, log_proposed (float): The log-probabilities of the whole readings, in nats.
+    weakest (float): The lowest probability that one of the tokens has the annotated label, or none, as annotated; what
+        doubts are ranked by. Where both readings give all tokens the same labels, and for a label that the model does
+        not have, P(annotated) / (P(proposed) + P(annotated)).
     """
 
     start: int
@@ -36,6 +39,7 @@ class Doubt(NamedTuple):
     proposed: List[Rated]
     log_annotated: float
     log_proposed: float
+    weakest: float = 1.0
 
     @property
     def log_odds(self) -> float:
@@ -103,6 +107,7 @@ def find_doubts(
             max(log_old, FLOOR),
             max(log_new, FLOOR),
         )
+        doubt = doubt._replace(weakest=_weakest(posterior, doubt))
         if doubt.suspicion >= LEAST:
             doubts.append(doubt)
     return doubts
@@ -128,10 +133,25 @@ def find_tag_doubts(log_probs: NDArray[np.float64], gold: Sequence[int], known: 
         log_new = float(others[best])
         log_old = float(row[tag]) if tag != UNKNOWN else math.log(max(-math.expm1(min(log_new, 0.0)), math.exp(FLOOR)))
         old: Rated = ((at, at + 1, tag), None if tag == UNKNOWN else math.exp(log_old))
-        doubt = Doubt(at, at + 1, [old], [((at, at + 1, best), math.exp(log_new))], log_old, log_new)
+        doubt = Doubt(at, at + 1, [old], [((at, at + 1, best), math.exp(log_new))], log_old, log_new, math.exp(log_old))
         if doubt.suspicion >= LEAST:
             doubts.append(doubt)
     return doubts
+
+
+def _weakest(posterior: Posterior, doubt: Doubt) -> float:
+    labels = np.full((2, doubt.end - doubt.start), UNKNOWN)  # annotated and proposed; here UNKNOWN is outside
+    for row, spans in zip(labels, (doubt.annotated, doubt.proposed), strict=True):
+        for (start, end, label), prob in spans:
+            if prob is None:
+                return 1.0 - doubt.suspicion
+            row[start - doubt.start : end - doubt.start] = label
+    if (labels[0] == labels[1]).all():
+        return 1.0 - doubt.suspicion
+    probs = posterior.tag_probs[doubt.start : doubt.end]  # (T, K)
+    width = len(posterior.grammar.prefixes)
+    by_label = np.column_stack([probs[:, 1:].reshape(len(probs), -1, width).sum(axis=2), probs[:, 0]])
+    return float(by_label[np.arange(len(probs)), labels[0]].min())
 
 
 def _propose(

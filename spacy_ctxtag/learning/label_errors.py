@@ -64,13 +64,16 @@ def find_label_errors(nlp: Language, docs: Sequence[Doc], *, temperature: Option
 
 
 def rank(findings: Iterable[Finding], least: float = 0.5) -> List[Finding]:
-    """Sort the findings of all folds, the most suspicious first.
+    """Sort the findings of all folds, those to look at first at the beginning.
 
-    least (float): Leave out those of a lower suspicion.
+    least (float): Leave out those of a lower suspicion. What sorts is the weakest token of the annotated reading, since
+        the probability of a reading falls with its length.
     RETURNS (List[Finding]): With "rank", from 1.
     """
     kept = [each for each in findings if each["suspicion"] >= least]
-    kept.sort(key=lambda f: (-f["log_odds"], str(f["file"]), f["number"] or 0, f["start"], f["component"]))
+    kept.sort(
+        key=lambda f: (f["weakest"], -f["log_odds"], str(f["file"]), f["number"] or 0, f["start"], f["component"])
+    )
     return [{"rank": n, **each} for n, each in enumerate(kept, 1)]
 
 
@@ -217,6 +220,7 @@ def _finding(
         "kind": doubt.kind,
         "suspicion": round(doubt.suspicion, 6),
         "log_odds": round(doubt.log_odds, 4),
+        "weakest": _probability(doubt.weakest),
         "document": meta.get("id"),
         "file": file,
         "number": place.get("number"),

@@ -27,8 +27,8 @@ WORDS = {
 }
 TEMPLATES = ["{P} wrote/vérb to/a_b {P} in/a_b {L}", "{P} bought/vérb {T} in/a_b {L} ./.", "{L} sold/vérb {T} ./."]
 FIELDS = {
-    *("rank", "kind", "suspicion", "log_odds", "document", "file", "number", "component", "layer", "text"),
-    *("text_start", "start", "end", "start_char", "end_char", "annotated", "proposed", "annotated_probability"),
+    *("rank", "kind", "suspicion", "log_odds", "weakest", "document", "file", "number", "component", "layer"),
+    *("text", "text_start", "start", "end", "start_char", "end_char", "annotated", "proposed", "annotated_probability"),
     "proposed_probability",
 }
 

@@ -60,6 +60,17 @@ def test_doubts_are_of_every_kind(scheme: str, gold: list, right: list, kind: st
     np.testing.assert_allclose([doubt.log_annotated, doubt.log_proposed], expected, atol=1e-9)
     assert doubt.suspicion == pytest.approx(1 / (1 + math.exp(expected[0] - expected[1])))
     assert doubt.suspicion > 0.9
+    labels = np.zeros((2, TOKENS), dtype=int)  # 0 is outside
+    for row, spans in zip(labels, (gold, right), strict=True):
+        for start, end, label in spans:
+            row[start:end] = label + 1
+    width = len(model.grammar.prefixes)
+    probs = np.stack(
+        [model.tag_probs[:, 0], *(model.tag_probs[:, 1 + width * n :][:, :width].sum(axis=1) for n in (A, B))]
+    )
+    lowest = min(probs[labels[0, at], at] for at in range(*window))
+    assert doubt.weakest == pytest.approx(lowest if (labels[0] != labels[1]).any() else 1 - doubt.suspicion)
+    assert doubt.weakest < 0.1
     for span, prob in [*doubt.annotated, *doubt.proposed]:
         assert prob == pytest.approx(math.exp(span_log_probs(model, [span])[0]))
 
@@ -93,6 +104,7 @@ def test_unknown_label_is_doubted_where_another_is_proposed_only() -> None:
     [doubt] = find_doubts(believing([(4, 6, B)]), gold, is_open())
     assert doubt.kind == "wrong label"
     assert doubt.annotated == [((4, 6, UNKNOWN), None)]
+    assert doubt.weakest == pytest.approx(1 - doubt.suspicion)
     assert math.exp(doubt.log_annotated) == pytest.approx(1 - math.exp(doubt.log_proposed))
 
 
@@ -153,6 +165,7 @@ def test_tags_are_doubted_one_by_one() -> None:
     assert found == [(0, 1, round(0.05 / 0.95, 4)), (1, 0, round(0.9 / 0.95, 4)), (2, 0, 0.25), (3, 2, 0.7)]
     assert {doubt.kind for doubt in doubts} == {"wrong label"}
     assert doubts[3].annotated == [((3, 4, UNKNOWN), None)]
+    np.testing.assert_allclose([doubt.weakest for doubt in doubts], [0.9, 0.05, 0.6, 0.3])
 
 
 def test_the_only_tag_is_not_doubted() -> None:

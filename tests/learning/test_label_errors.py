@@ -164,7 +164,7 @@ def test_trained_components_doubt(frozen: list[str], tiny_backbone: str) -> None
 def test_rank_sorts_and_leaves_out() -> None:
     def make(odds: float, suspicion: float, start: int = 0) -> Finding:
         about = {"file": "a", "number": 0, "start": start, "component": "ctx_ner"}
-        return {"log_odds": odds, "suspicion": suspicion, **about}
+        return {"log_odds": odds, "suspicion": suspicion, "weakest": 1 - suspicion, **about}
 
     given = [make(-1.0, 0.3), make(2.0, 0.9), make(5.0, 1.0, start=3), make(5.0, 1.0, start=1)]
     found = rank(given)
