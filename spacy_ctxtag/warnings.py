@@ -57,6 +57,10 @@ class Warnings(metaclass=WithCodes):
         "{dropped} paraphrases lost an entity and were dropped, {made} did not. Does the source keep the placeholders "
         "(ENT0, ENT1, …), or the mentions as they are?"
     )
+    CW430 = (
+        "The attributions may be off by {off:.3g} nats after {steps} runs of the model, more than asked for (tolerance "
+        "{tolerance:g}). Raise `max_steps`, or `tolerance`."
+    )
     CW500 = (
         "{n} of {total} texts of {path} were used to train the model and are calibrated on all the same (--force): the "
         "figures are too good, and the probabilities of new texts will be too high."

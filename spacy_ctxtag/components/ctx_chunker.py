@@ -124,6 +124,11 @@ class CtxChunker(SpanHead):
         )
         self.spans_key = spans_key
 
+    @property
+    def key(self) -> str:
+        """RETURNS (str): That of the group in `doc.spans` that is learned and set."""
+        return self.spans_key
+
     def set_annotations(self, docs: Iterable[Doc], spans: Sequence[Entities]) -> None:
         """Write spans and probabilities into Docs.
 
@@ -145,13 +150,10 @@ class CtxChunker(SpanHead):
         nlp: Optional[Language] = None,
         labels: Optional[Sequence[str]] = None,
     ) -> None:
-        """Initialize the model and set the labels, as `SpanHead` does, once the pipeline and the examples are checked.
+        """Initialize the model and set the labels, as `SpanHead` does, once the examples are checked.
 
-        RAISES (ValueError): As there; CT421 when another instance has the same key, CT420 for gold spans that overlap.
+        RAISES (ValueError): As there; CT420 for gold spans that overlap.
         """
-        for other, pipe in [] if nlp is None else nlp.pipeline:
-            if isinstance(pipe, CtxChunker) and pipe is not self and pipe.spans_key == self.spans_key:
-                raise ValueError(Errors.CT421.format(name=self.name, other=other, key=self.spans_key))
         super().initialize(get_examples, nlp=nlp, labels=labels)
         for eg in get_examples():
             self.loss.gold.check(eg.reference, self.labels)

@@ -1,5 +1,6 @@
 """What `ctx_ner` and `ctx_chunker` write into a Doc: spans with their probabilities, and those of others."""
 
+import re
 from typing import Iterable, List, Sequence, Tuple
 
 from spacy.tokens import Doc, Span
@@ -38,14 +39,23 @@ def store(
     free = [each for each in best if taken.isdisjoint(range(each.span.start, each.span.end))]
     least = {label: how.thresholds.get(label, threshold) for label in labels}
     kept = [each for each in free if each.score >= least[each.span.label_]]
-    drop_groups(doc, key + ALTERNATIVES, key + BEST)  # an earlier run's
+    drop_groups(doc, key)  # an earlier run's
     known = [each for each in fixed if each.span.label_ in least]
     store_scores(doc, key, [*known, *kept], how.score_maps, how.temperature)
     if how.alternatives is not None:
         dropped = [each for each in free if each not in kept and each.score >= how.alternatives]
         others = [*dropped, *scored(found.alternatives)]
-        store_scores(doc, key + ALTERNATIVES, others, how.score_maps, how.temperature)
+        store_scores(doc, key + ALTERNATIVES, others, how.score_maps, how.temperature, key)
     for rank, (spans, probability) in enumerate(found.analyses, start=1):
         analysis = [each.span for each in scored((span, probability) for span in spans)]
-        store_group(doc, f"{key}{BEST}{rank}", analysis, probability=probability)
+        store_group(doc, f"{key}{BEST}{rank}", analysis, key, probability=probability)
     return [each.span for each in kept]
+
+
+def keys_clash(one: str, other: str) -> bool:
+    """RETURNS (bool): Whether what is stored for a key of doc.spans may replace what is stored for another."""
+
+    def writes(key: str, found: str) -> bool:
+        return re.fullmatch(rf"{re.escape(key)}({ALTERNATIVES}|{BEST}\d+)?", found) is not None
+
+    return writes(one, other) or writes(other, one)

@@ -15,12 +15,15 @@ from thinc.api import Model
 
 from ..crf import Chains, Posterior, posterior, span_log_probs
 from ..errors import Errors
+from ..evaluation.explanation import Explanation
 from ..exceptions import NotFinite
 from ..tags import Grammar, make_grammar
 from ..training.fingerprint import record_training_texts
 from .ctx_pipe import CtxPipe
+from .explain import SpanScore, check_settings, explain, recording
 from .ner_decoder import Decoding, Entities
 from .ner_loss import NERLoss
+from .ner_writer import keys_clash
 from .presets import NOTHING, Presets, masks_of
 from .span_scores import register_extensions
 from .token_chains import DocChains, find_chains, locate, sent_starts, take
@@ -102,6 +105,11 @@ class SpanHead(CtxPipe):
             self.set_output(len(self.grammar.tags))
         return 1
 
+    @property
+    def key(self) -> str:
+        """RETURNS (str): That of the group in `doc.spans` that is set: the component's name."""
+        return self.name
+
     # Prediction
 
     def predict(self, docs: Iterable[Doc]) -> List[Entities]:
@@ -131,6 +139,46 @@ class SpanHead(CtxPipe):
             place = locate((span.start, span.end, labels.index(span.label_)), doc, of_doc)
             scores.append(float(np.exp(span_log_probs(posteriors[place[0]], [place[1]])[0])) if place else 0.0)
         return scores
+
+    def explain(
+        self,
+        doc: Doc,
+        span: Span,
+        label: str = "",
+        *,
+        method: str = "integrated_gradients",
+        tolerance: float = 0.01,
+        max_steps: int = 512,
+    ) -> Explanation:
+        """Say which words moved the log-probability of a span with a label, chosen or not; for `ctx_ner` given what
+        others have set in the Doc. It is computed in 32-bit floats, and leaves the component as it is.
+
+        doc (Doc), span (Span): The Doc, and a span of it.
+        label (str): One of the component's, instead of that of the span.
+        method (str): "integrated_gradients" (Sundararajan et al. 2017), from a text of mask pieces without characters
+            and spelling to the Doc; or "occlusion": how much log P falls without a token, at a run of the model each.
+        tolerance (float): How far the attributions may be from adding up to what they explain: as a share of it, or in
+            nats where it is less than 1.
+        max_steps (int): Runs of the model after which no finer steps are tried (CW430).
+        RETURNS (Explanation): What each token did, in nats.
+        RAISES (ValueError): CT404 for a setting out of its range, CT410 for a label that the component does not have,
+            CT411 for a span of another Doc, CT412, CT431 for a span that cannot be one, CT430 for a Doc without tokens,
+            CT432, CT433, CT434, CT435 for a model that cannot be looked into.
+        """
+        check_settings(self.name, method, tolerance, max_steps)
+        if not len(doc):
+            raise ValueError(Errors.CT430.format(name=self.name))
+        label = label or span.label_
+        self._check_span(doc, span, label)
+        of_doc, grammar = self._find_chains(doc), self.grammar
+        found = (span.start, span.end, self.labels.index(label))
+        place = locate(found, doc, of_doc)
+        if place is None:
+            raise ValueError(Errors.CT412.format(name=self.name, text=span.text))
+        mask = masks_of(self._presets(doc), self.labels, grammar, doc, of_doc)[place[0]]
+        with recording():
+            score = SpanScore(self.name, self.model, doc, of_doc, place, grammar, mask, self.decoding.temperature)
+            return explain(score, self.name, found, label, method, tolerance, max_steps)
 
     def tag_probs(self, doc: Doc) -> NDArray[np.float64]:
         """RETURNS (ndarray): (T, K) exact probabilities of the tags of each token, K as in `grammar.tags`; white space
@@ -209,8 +257,12 @@ class SpanHead(CtxPipe):
         get_examples (Callable): Gives a representative sample of examples.
         nlp (Optional[Language]): The pipeline; the hashes of the examples' texts are kept in its meta.
         labels (Optional[Sequence[str]]): The labels, else they are read off the examples. Labels added before stay.
-        RAISES (ValueError): CT401 without a label, CT405 without an example, CT409 for a setting of an unknown label.
+        RAISES (ValueError): CT401 without a label, CT405 without an example, CT409 for a setting of an unknown label,
+            CT421 when another component writes to the same group.
         """
+        for other, pipe in [] if nlp is None else nlp.pipeline:
+            if isinstance(pipe, SpanHead) and pipe is not self and keys_clash(self.key, pipe.key):
+                raise ValueError(Errors.CT421.format(name=self.name, other=other, key=self.key))
         sample, gold = self.take_sample(get_examples), self.loss.gold
         if labels is None:
             labels = sorted({label for eg in get_examples() for label in gold.labels_of(eg.reference)})

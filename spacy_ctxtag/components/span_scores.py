@@ -14,6 +14,7 @@ SCORES = "scores"  # the attribute of a group that holds one probability to repo
 STARTS, ENDS, LABELS = "starts", "ends", "labels"  # characters and labels of the spans, in the same order
 EXACT = "exact"  # the model's own probabilities, where those to report were mapped
 PRESET = "preset"  # the positions of the spans that the component has not set itself
+OWNER = "owner"  # of a group beside another one: the key of that
 SOURCE = "spacy-ctxtag"
 
 ScoreMaps = Mapping[str, Sequence[Sequence[float]]]  # by label, the corners of a piecewise linear map: x, y
@@ -58,11 +59,14 @@ class Scored(NamedTuple):
     is_preset: bool = False
 
 
-def store_scores(doc: Doc, key: str, scored: Iterable[Scored], maps: ScoreMaps, temperature: float) -> None:
+def store_scores(
+    doc: Doc, key: str, scored: Iterable[Scored], maps: ScoreMaps, temperature: float, owner: Optional[str] = None
+) -> None:
     """Put spans and their probabilities into `doc.spans[key]`, sorted by where they stand.
 
     maps (ScoreMaps): Map the probabilities to report; presets keep theirs.
     temperature (float): What the scores were divided by; kept beside them, 1.0 says that they were not.
+    owner (Optional[str]): The key of the group that this one stands beside, if it does.
     """
     scored = sorted(scored, key=lambda each: (each.span.start, each.span.end))
     spans, exact = [each.span for each in scored], [float(each.score) for each in scored]
@@ -75,7 +79,7 @@ def store_scores(doc: Doc, key: str, scored: Iterable[Scored], maps: ScoreMaps, 
     }
     if maps:
         attrs.update({SCORES: [_report(each, maps) for each in scored], EXACT: exact})
-    store_group(doc, key, spans, **attrs, temperature=temperature)
+    store_group(doc, key, spans, owner, **attrs, temperature=temperature)
 
 
 def _report(each: Scored, maps: ScoreMaps) -> float:
@@ -83,14 +87,16 @@ def _report(each: Scored, maps: ScoreMaps) -> float:
     return float(each.score if corners is None else np.interp(each.score, corners[0], corners[1]))
 
 
-def store_group(doc: Doc, key: str, spans: Sequence[Span], **attrs: Any) -> None:
-    """Put spans into `doc.spans[key]`, with attributes of the group, as those of this package."""
-    doc.spans[key] = TextGroup(doc, key, spans, {**attrs, "source": SOURCE})
+def store_group(doc: Doc, key: str, spans: Sequence[Span], owner: Optional[str] = None, **attrs: Any) -> None:
+    """Put spans into `doc.spans[key]`, with attributes of the group, as those of this package; as belonging to another
+    group where that is given by its key."""
+    beside = {} if owner is None else {OWNER: owner}
+    doc.spans[key] = TextGroup(doc, key, spans, {**attrs, **beside, "source": SOURCE})
 
 
-def drop_groups(doc: Doc, *prefixes: str) -> None:
-    """Remove groups of this package that an earlier run has left, by the beginning of their keys."""
-    for key in [key for key, group in doc.spans.items() if key.startswith(prefixes) and _is_ours(group)]:
+def drop_groups(doc: Doc, owner: str) -> None:
+    """Remove the groups that an earlier run has left beside `doc.spans[owner]`, and that belong to it."""
+    for key in [key for key, group in doc.spans.items() if _is_ours(group) and group.attrs.get(OWNER) == owner]:
         del doc.spans[key]
 
 

@@ -55,5 +55,28 @@ class ComponentErrors:
     )
     CT421 = (
         "{name!r} and {other!r} both write to doc.spans[{key!r}], so that one would replace what the other has found. "
-        "Give each its own `spans_key`."
+        "A ctx_ner writes under its name, a ctx_chunker under its `spans_key`, both also with `_alternatives` and "
+        "`_best_1`, … behind it. Give one of them another."
+    )
+    CT430 = "{name!r}: the Doc has no token, so there is nothing to explain. Give a text that is not empty."
+    CT431 = (
+        "{name!r}: the span cannot have this label in this Doc, given the entities and blocked tokens that others have "
+        "set in it, so no word makes it more or less probable. Explain it in a Doc without them, such as "
+        "`nlp.make_doc(text)`."
+    )
+    CT432 = (
+        "The layer {layer!r} ({kind}) cannot be looked into. Expected layers of spacy-ctxtag and of Thinc. With a "
+        "`transformer` of spacy-transformers, or other layers by PyTorch, explanations are not possible."
+    )
+    CT433 = (
+        "The encoder ({kind}) takes no embeddings for word pieces (`inputs_embeds`), so they cannot be mixed. Expected "
+        "one such as BERT, RoBERTa, ELECTRA, DeBERTa or ModernBERT."
+    )
+    CT434 = (
+        "{name!r} listens to {upstream!r}, whose encoder cannot be reached from there. Expected a `ctx_encoder` in the "
+        "same pipeline. Put it back, or give {name!r} an encoder of its own: `nlp.replace_listeners`."
+    )
+    CT435 = (
+        "{name!r} has no encoder of spacy-ctxtag, so what it knows of a word's neighbours cannot be explained. "
+        "Expected `spacy-ctxtag.Encoder.v1`, or a listener to a `ctx_encoder`."
     )

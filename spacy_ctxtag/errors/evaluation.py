@@ -95,6 +95,16 @@ class EvaluationErrors:
     )
     CT764 = "There is nothing to doubt: {names} found no annotation of theirs in {n} texts. Is it the right corpus?"
     CT765 = "The findings cannot be written to {path}: it {problem}. Name another file."
+    CT770 = (
+        "The pipeline has no component {name!r} that can be explained. Expected a ctx_ner or ctx_chunker; it has: "
+        "{known}. Name one with --component."
+    )
+    CT771 = "{name!r} finds no span in the text. Name one that it might have found: --span TEXT --label LABEL."
+    CT772 = (
+        "The span {text!r} is not in the text, or not on the borders of its tokens, which are: {tokens}. Give --span "
+        "as it stands there."
+    )
+    CT773 = "--label {label} has no --span. Expected both, or --span alone for its most probable label."
     CT780 = (
         "{path} cannot be used: {problem}. Expected the {name} that `python -m spacy {command}` writes, of a version "
         "of spacy-ctxtag like this one."

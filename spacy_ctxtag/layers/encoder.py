@@ -13,13 +13,11 @@ from thinc.types import Floats2d
 
 from ..errors import Errors
 from ..types import TokenVectors
-from .alignment import first_only
 from .backbone import Backbone
-from .buckets import make_buckets
 from .finetuning import Finetuning
 from .hf_config import Layers, n_layers, pick_layers
 from .hf_shim import HFShim
-from .pieces import read_specials, tokenize
+from .pieces import read_specials
 from .pooling import encode
 from .reading import Reading
 from .text_cache import TextCache
@@ -56,6 +54,12 @@ def Encoder(
     )
 
 
+def reading_of(model: Model[Any, Any]) -> Reading:
+    """RETURNS (Reading): The settings that an encoder was built with."""
+    forward: Any = model._func
+    return cast(Reading, forward.args[0])
+
+
 def _forward(
     reading: Reading,
     model: Model[Any, Any],
@@ -76,17 +80,13 @@ def _encode(
     is_train: bool,
 ) -> Tuple[TokenVectors, Callable[[TokenVectors], List[Doc]]]:
     shim = _shim(model)
-    tokenizer = shim.tokenizer
+    module, tokenizer = shim.module, shim.tokenizer
     lengths = [len(doc) for doc in docs]
     if not any(lengths):
         return [model.ops.alloc2f(0, model.get_dim("nO")) for _ in docs], lambda d_vectors: []
-    specials = read_specials(tokenizer)
-    capacity = reading.capacity(shim.module, tokenizer, specials)
-    pieces = tokenize(docs, tokenizer, capacity=capacity, overlap=min(reading.overlap, capacity // 2))
-    if reading.pooling == "first":
-        pieces = pieces._replace(alignment=first_only(pieces.alignment))
-    buckets = make_buckets(pieces, specials, max_pieces=reading.max_pieces)
-    picked = pick_layers(reading.layers, n_layers(shim.module))
+    pieces = reading.pieces(docs, module, tokenizer)
+    buckets = reading.buckets(pieces, read_specials(tokenizer))
+    picked = pick_layers(reading.layers, n_layers(module))
     run = partial(encode, buckets, pieces.n_tokens, model.get_dim("nO"), reading.pooling, picked)
     flat, backprop_flat = shim(run, is_train, reading.form)
     vectors = _split(model.ops.asarray2f(flat), lengths)  # B × (T, W)

@@ -48,7 +48,7 @@ def _forward(
     layer: Model[List[Doc], TokenVectors] = model.layers[0]
     if is_train or sum(map(len, docs)) <= CALL:
         return layer(docs, is_train)
-    cut, known = _can_be_cut(layer), [ORTH, SPACY, *ATTRS]
+    cut, known = has_encoder(layer), [ORTH, SPACY, *ATTRS]
     parts = [_cut(i, len(doc)) if cut else [Part(i, 0, len(doc))] for i, doc in enumerate(docs)]
     arrays: Dict[int, Any] = {i: docs[i].to_array(known) for i, of_doc in enumerate(parts) if len(of_doc) > 1}
     rows: Dict[Part, Any] = {}
@@ -66,7 +66,8 @@ def _init(model: Model[List[Doc], TokenVectors], X: Optional[List[Doc]] = None, 
     model.layers[0].initialize(X=X, Y=Y)
 
 
-def _can_be_cut(layer: Model[Any, Any]) -> bool:
+def has_encoder(layer: Model[Any, Any]) -> bool:
+    """RETURNS (bool): Whether a layer reads the vectors of an encoder of ours, or listens to one."""
     return any(isinstance(each, (HFShim, Tok2VecListener)) for node in layer.walk() for each in (node, *node.shims))
 
 

@@ -2,11 +2,15 @@
 
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, List, Sequence
+
+from spacy.tokens import Doc
 
 from ..errors import Errors
+from .alignment import first_only
+from .buckets import Bucket, make_buckets
 from .hf_config import Layers, max_length
-from .pieces import Specials
+from .pieces import Pieces, Specials, read_specials, tokenize
 from .precision import BACKENDS, PRECISIONS
 
 POOLINGS = ("mean", "first", "max")
@@ -57,6 +61,15 @@ class Reading:
         """RETURNS (str): In which form the encoder predicts, as `Copies` has them."""
         return self.precision if self.backend == "torch" else self.backend
 
-    def capacity(self, module: Any, tokenizer: Any, specials: Specials) -> int:
-        """RETURNS (int): Word pieces of a text that fit in a window, beside the special ones."""
-        return min(self.window, max_length(module, tokenizer)) - len(specials.prefix) - len(specials.suffix)
+    def pieces(self, docs: Sequence[Doc], module: Any, tokenizer: Any) -> Pieces:
+        """RETURNS (Pieces): The word pieces of Docs, in windows that fit into the encoder with the special ones."""
+        specials = read_specials(tokenizer)
+        around = len(specials.prefix) + len(specials.suffix)
+        capacity = min(self.window, max_length(module, tokenizer)) - around
+        return tokenize(docs, tokenizer, capacity=capacity, overlap=min(self.overlap, capacity // 2))
+
+    def buckets(self, pieces: Pieces, specials: Specials) -> List[Bucket]:
+        """RETURNS (List[Bucket]): The windows in padded buckets, with the pieces that tokens are pooled from."""
+        if self.pooling == "first":
+            pieces = pieces._replace(alignment=first_only(pieces.alignment))
+        return make_buckets(pieces, specials, max_pieces=self.max_pieces)

@@ -30,10 +30,13 @@ from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 from thinc.api import SGD, fix_random_seed
 
+from spacy_ctxtag.components.ner_decoder import Decoding
+from spacy_ctxtag.components.ner_writer import keys_clash
 from spacy_ctxtag.data.joined import ANNOTATED_LABELS
 
 TEXT = "Ada wrote to Charles in London ."
 LABELS = tuple(sorted(CHUNKS.values()))
+ENDINGS = ("", "_alternatives", "_best_1", "_best_2")
 
 
 @pytest.fixture(scope="module")
@@ -208,6 +211,63 @@ def test_chunkers_refuse_to_write_to_one_key(tiny_backbone: str) -> None:
     nlp.add_pipe("ctx_chunker", name="second", config=head("ctx_chunker", encoder(tiny_backbone)))
     with pytest.raises(ValueError, match=r"CT421.*'ctx_chunker' and 'second'"):
         nlp.initialize(lambda: make_examples(nlp))
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("chunks", "chunks"),
+        ("found", "found_alternatives"),
+        ("found", "found_best_1"),
+        ("found_alternatives", "found"),
+        ("found_best_12", "found"),
+    ],
+)
+def test_chunker_and_ner_refuse_to_write_to_one_key(name: str, key: str, tiny_backbone: str) -> None:
+    nlp = spacy.blank("en")
+    nlp.add_pipe("ctx_ner", name=name, config=head("ctx_ner", encoder(tiny_backbone)))
+    nlp.add_pipe("ctx_chunker", config=head("ctx_chunker", encoder(tiny_backbone), spans_key=key))
+    with pytest.raises(ValueError, match=rf"CT421.*'{name}' and 'ctx_chunker'"):
+        nlp.initialize(lambda: make_examples(nlp))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("a", "a", True),
+        ("a", "a_best_2", True),
+        ("a_alternatives", "a", True),
+        ("a", "b", False),
+        ("a", "a_best", False),
+        ("a", "a_best_of_mine", False),
+        ("a", "a_alternatives_2", False),
+        ("a.", "ab", False),
+    ],
+)
+def test_keys_clash_where_one_would_replace_the_other(one: str, other: str, expected: bool) -> None:
+    assert keys_clash(one, other) is keys_clash(other, one) is expected
+
+
+def test_components_leave_the_groups_of_others_alone(tiny_backbone: str) -> None:
+    nlp = spacy.blank("en")
+    own = {"alternatives": 1e-9, "n_best": 2}
+    for name in ("ner", "ner_best_of_all", "ner_alternatives_2"):
+        nlp.add_pipe(
+            "ctx_ner", name=name, config=head("ctx_ner", encoder(tiny_backbone), **own, respect_entities=False)
+        )
+    nlp.add_pipe("ctx_chunker", config=head("ctx_chunker", encoder(tiny_backbone), spans_key="ner_best_1st", **own))
+    examples = make_examples(nlp)
+    for eg in examples:
+        eg.reference.spans["ner_best_1st"] = list(eg.reference.spans["chunks"])
+    nlp.initialize(lambda: examples)
+    once = nlp(TEXT)
+    expected = [f"{key}{end}" for key in (*nlp.pipe_names[:3], "ner_best_1st") for end in ENDINGS]
+    assert sorted(once.spans) == sorted(expected)
+    doc = nlp.get_pipe("ner")(once.copy())
+    assert {key: found(doc, key) for key in doc.spans} == {key: found(once, key) for key in once.spans}
+    nlp.get_pipe("ner").decoding = Decoding("ner")  # neither alternatives nor whole analyses
+    doc = nlp.get_pipe("ner")(once.copy())
+    assert sorted(doc.spans) == sorted(set(expected) - {"ner_alternatives", "ner_best_1", "ner_best_2"})
 
 
 def test_chunker_refuses_spans_that_are_gold_and_wrong(tiny_backbone: str) -> None:
