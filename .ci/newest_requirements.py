@@ -12,7 +12,7 @@ import tomllib
 ROOT = Path(__file__).resolve().parents[1]
 ABSENT = {"spacy-transformers", "spacy-alignments"}
 UNPINNED = {"transformers", "tokenizers", "huggingface-hub", "hf-xet", "safetensors"}
-TEST_TOOLS = {"pytest", "pytest-xdist", "hypothesis", "krippendorff", "onnx", "onnxruntime", "seqeval"}
+NO_TEST_TOOLS = {"build", "mkdocs-material", "mypy", "pre-commit", "ruff"}
 
 
 def name_of(requirement: str) -> str:
@@ -26,7 +26,7 @@ def main(folder: Path) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf8"))["project"]
     extras = project["optional-dependencies"]
     wanted = [item for item in project["dependencies"] if name_of(item) not in ABSENT]
-    wanted += extras["demo"] + [item for item in extras["dev"] if name_of(item) in TEST_TOOLS]
+    wanted += extras["demo"] + [item for item in extras["dev"] if name_of(item) not in NO_TEST_TOOLS]
     pins = (ROOT / "constraints.txt").read_text(encoding="utf8").splitlines()
     kept = [pin for pin in pins if name_of(pin) not in ABSENT | UNPINNED]
     (folder / "requirements.txt").write_text("\n".join([*wanted, "transformers>=5", ""]), encoding="utf8")
