@@ -53,8 +53,10 @@ def behave_cli(
         refuse(Errors.CT513.format(path=model, reason=error))
     results = try_behaviour(nlp, suite, show)
     if output is not None:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        write_json(output, {"version": __version__, "model": model, **results})
+        try:
+            write_json(output, {"version": __version__, "model": model, **results})
+        except OSError as error:
+            refuse(printable(str(error)))
         msg.good(f"{output}: all figures, and all cases that fail")
     if not results["passed"]:
         raise typer.Exit(1)

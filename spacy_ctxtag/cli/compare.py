@@ -98,8 +98,10 @@ def compare_cli(
     show_changes(found, show)
     if output is not None:
         options = {"min_support": min_support, "samples": samples, "seed": seed}
-        output.parent.mkdir(parents=True, exist_ok=True)
-        write_json(output, as_record(found, one, two, data, gate, failures, options))
+        try:
+            write_json(output, as_record(found, one, two, data, gate, failures, options))
+        except OSError as error:
+            refuse(printable(str(error)))
         msg.good(f"{output}: all figures, {count(len(found.changes), 'change')}")
     for failure in failures:
         msg.fail(printable(failure))

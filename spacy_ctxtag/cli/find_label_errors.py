@@ -127,6 +127,8 @@ def check_output(output: Path, inputs: Sequence[str]) -> None:
         problem = "lies inside the corpus"
     if any(output.resolve() == Path(path).resolve() for path in inputs):
         problem = "is the corpus itself"
+    if output.suffix == ".folds":
+        problem = "has the name of the folder for the folds"
     if problem:
         msg.fail(Errors.CT765.format(path=output, problem=problem), exits=1)
 

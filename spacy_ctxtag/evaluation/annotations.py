@@ -168,7 +168,7 @@ def _other_texts(annotators: Sequence[str], rows: List[_Row]) -> Iterator[Proble
                 {_name(doc): doc for row in rows if (doc := row[this]) is not None and row[other] is None}
                 for this, other in ((i, j), (j, i))
             )
-            for name in sorted(left.keys() & right.keys()):
+            for name in sorted((left.keys() & right.keys()) - {""}):
                 a, b = _squeeze(left[name].text), _squeeze(right[name].text)
                 pairs = enumerate(zip(a, b, strict=False))
                 at = next((i for i, (x, y) in pairs if x != y), min(len(a), len(b)))

@@ -123,6 +123,8 @@ def test_behave_refuses_what_is_not_there(model: Path, tmp_path: Path) -> None:
     assert "CT513" in behave(tmp_path / "none", write(tmp_path), code=2)
     assert "CT301" in behave(model, tmp_path / "none.yml", code=2)
     assert "CT739" in behave(model, write(tmp_path), "--output", tmp_path, code=2)
+    (tmp_path / "file").touch()
+    behave(model, write(tmp_path), "--output", tmp_path / "file" / "out.json", code=2)
 
 
 def test_try_behaviour_leaves_the_exit_code_to_its_caller(nlp: Language, tmp_path: Path) -> None:

@@ -186,6 +186,11 @@ def test_output_that_is_a_folder(files: dict[str, Path], tmp_path: Path) -> None
     assert "CT739" in compare(files["old"], files["new"], files["gold"], "--output", tmp_path, code=2)
 
 
+def test_output_that_cannot_be_written_is_no_failure_of_b(files: dict[str, Path], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    compare(files["old"], files["new"], files["gold"], "--output", tmp_path / "file" / "out.json", code=2)
+
+
 @pytest.mark.parametrize("option", [["--alpha", "2"], ["--max-drop", "-1"], ["--min-support", "x"], ["--nothing"]])
 def test_options_out_of_range(option: list[str], files: dict[str, Path]) -> None:
     compare(files["old"], files["new"], files["gold"], *option, code=2)

@@ -178,6 +178,7 @@ def test_find_label_errors_refuses_files_in_the_way(config: Path, tmp_path: Path
     find(config, tmp_path / "corpus", tmp_path, fails="is a folder")
     same = tmp_path / "corpus" / "a.spacy"
     find(config, same, same, fails="is the corpus itself")
+    find(config, same, tmp_path / "found.folds", fails="name of the folder for the folds")
     find(config, tmp_path / "nothing.spacy", tmp_path / "found.jsonl", fails="CT305")
     (tmp_path / "broken.spacy").write_bytes(b"no")
     find(config, tmp_path / "broken.spacy", tmp_path / "found.jsonl", fails="CT309")

@@ -102,3 +102,10 @@ def test_unknown_entities_are_none() -> None:
 def test_empty_documents_have_no_units() -> None:
     shared = match([annotate(""), annotate("a", name="x")], [annotate(""), annotate("a", name="x")])
     assert [len(each.units) for each in shared] == [0, 1]
+
+
+def test_documents_without_a_name_are_not_taken_for_one_another() -> None:
+    shared = match(
+        [annotate("a b", name=""), annotate("c", name="")], [annotate("a b", name=""), annotate("d", name="")]
+    )
+    assert [len([each for each in doc.annotations if each]) for doc in shared] == [2, 1, 1]
