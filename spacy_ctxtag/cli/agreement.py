@@ -1,7 +1,6 @@
 """`python -m spacy ctx agreement A B …`: how far annotators agree, and a list of what they do not agree on."""
 
 import json
-import os
 import re
 from collections import Counter
 from pathlib import Path
@@ -14,7 +13,7 @@ from ..errors import Errors
 from ..warnings import Warnings
 from . import _options as opt
 from ._app import app
-from ._printer import count, msg
+from ._printer import count, msg, printable
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc
@@ -168,14 +167,10 @@ def read(annotators: Dict[str, List[Path]], options: "ReadOptions", lang: str) -
 
 def write(folder: Path, figures: Dict[str, Any], disagreements: List["Disagreement"]) -> None:
     """Write the figures and the list."""
-    from ..training.folders import write_json
+    from ..training.folders import to_json, write_texts
 
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / FIGURES, figures)
-    unfinished = folder / f"{LIST}.tmp"
     lines = [json.dumps(each, ensure_ascii=False) + "\n" for each in disagreements]
-    unfinished.write_text("".join(lines), encoding="utf8", newline="\n")
-    os.replace(unfinished, folder / LIST)
+    write_texts(folder, {FIGURES: to_json(figures), LIST: "".join(lines)})
 
 
 def write_gold(docs: List["Doc"], path: Path) -> None:
@@ -261,7 +256,7 @@ def show_disagreements(found: List["Disagreement"], top: int) -> None:
 
 def plain(text: str) -> str:
     """A text on one line, short, and without what would steer a terminal."""
-    text = re.sub(r"[\s\x00-\x1f\x7f-\x9f]+", " ", text)
+    text = printable(re.sub(r"[\s\x00-\x1f\x7f-\x9f]+", " ", text))
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 

@@ -48,7 +48,7 @@ def explain_cli(
     setup_gpu(gpu_id, silent=True)
     try:
         nlp = load_model(model)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         msg.fail(Errors.CT513.format(path=model, reason=error), exits=1)
         raise typer.Exit(1) from error
     try:

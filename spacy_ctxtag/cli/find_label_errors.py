@@ -66,9 +66,8 @@ def find_label_errors_cli(
     check_output(output, inputs)
     spacy_cli.import_code(code)
     with spacy_cli.show_validation_error(config):
-        loaded = load_config(config, overrides=overrides, interpolate=False)
-        nlp = load_model_from_config(loaded, auto_fill=True)
-    docs = read_corpus(inputs, loaded["nlp"]["lang"])
+        nlp = load_model_from_config(load_config(config, overrides=overrides, interpolate=False), auto_fill=True)
+    docs = read_corpus(inputs, str(nlp.lang))
     check_heads(nlp, docs)
     folder = output.with_suffix(".folds")
     common = {"gpu_id": gpu_id, "code": None if code is None else str(code), "keep": keep_models}

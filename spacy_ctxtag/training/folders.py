@@ -37,7 +37,12 @@ def remove_folder(path: Path) -> None:
 
 def write_json(path: Path, content: Any) -> None:
     """Write a JSON file, in one stroke."""
-    write_texts(path.parent, {path.name: json.dumps(content, indent=2, ensure_ascii=False, default=_number) + "\n"})
+    write_texts(path.parent, {path.name: to_json(content)})
+
+
+def to_json(content: Any) -> str:
+    """RETURNS (str): What `write_json` writes. Numbers may be those of NumPy or CuPy."""
+    return json.dumps(content, indent=2, ensure_ascii=False, default=_number) + "\n"
 
 
 def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
