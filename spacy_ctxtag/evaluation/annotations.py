@@ -16,6 +16,7 @@ from ..errors import Errors
 
 ENTITIES, TAGS = "entities", ("pos", "tag")  # layers
 OUTSIDE = "O"  # of entities
+VERSION = 0.5  # texts with such a share of their words in common are two versions of one
 
 UnitSpan = Tuple[int, int, str]  # first unit, one after the last, label
 _Row = List[Optional[Doc]]  # one document, as each annotator has it
@@ -161,7 +162,8 @@ def _by_name(same: List[List[Doc]], n: int) -> List[_Row]:
 
 
 def _other_texts(annotators: Sequence[str], rows: List[_Row]) -> Iterator[Problem]:
-    """YIELDS (Problem): For documents of the same id whose texts differ, and neither of which the other one has."""
+    """YIELDS (Problem): For documents of the same id with versions of a text, neither of which the other one has. Texts
+    that share few words are different documents, as of files without ids, where they are called by numbers."""
     for i, one in enumerate(annotators):
         for j in range(i + 1, len(annotators)):
             left, right = (
@@ -169,6 +171,8 @@ def _other_texts(annotators: Sequence[str], rows: List[_Row]) -> Iterator[Proble
                 for this, other in ((i, j), (j, i))
             )
             for name in sorted((left.keys() & right.keys()) - {""}):
+                if _likeness(left[name].text, right[name].text) < VERSION:
+                    continue
                 a, b = _squeeze(left[name].text), _squeeze(right[name].text)
                 pairs = enumerate(zip(a, b, strict=False))
                 at = next((i for i, (x, y) in pairs if x != y), min(len(a), len(b)))
@@ -177,3 +181,9 @@ def _other_texts(annotators: Sequence[str], rows: List[_Row]) -> Iterator[Proble
                 )
                 meta = doc_meta(right[name])
                 yield Problem(str(meta.get("source", annotators[j])), int(meta.get("line", 0)), message)
+
+
+def _likeness(a: str, b: str) -> float:
+    """RETURNS (float): The share of the words of both texts that both have (Jaccard)."""
+    one, other = set(a.split()), set(b.split())
+    return len(one & other) / max(1, len(one | other))

@@ -50,6 +50,12 @@ def test_documents_of_one_name_with_other_texts_are_an_error() -> None:
         match(one, other)
 
 
+def test_documents_of_one_name_with_nothing_in_common_are_two() -> None:
+    both = annotate("e f", name="both")
+    rows = match([both, annotate("a b c", name="train-2")], [both, annotate("x y z", name="train-2")])
+    assert len(rows) == 3
+
+
 def test_documents_must_have_been_annotated_twice() -> None:
     with pytest.raises(DataError, match=r"CT751.*ann-0 1, ann-1 2"):
         match([annotate("a", name="x")], [annotate("b", name="y"), annotate("c", name="z")])
