@@ -5,6 +5,7 @@ first. What is compared are units: where all have the same tokens, these; elsewh
 anybody's tokens, so that each unit is within one token of everybody. White space is no unit.
 """
 
+import re
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Dict, FrozenSet, Iterator, List, Optional, Sequence, Set, Tuple
@@ -185,5 +186,5 @@ def _other_texts(annotators: Sequence[str], rows: List[_Row]) -> Iterator[Proble
 
 def _likeness(a: str, b: str) -> float:
     """RETURNS (float): The share of the words of both texts that both have (Jaccard)."""
-    one, other = set(a.split()), set(b.split())
+    one, other = set(re.findall(r"\w+", a)), set(re.findall(r"\w+", b))
     return len(one & other) / max(1, len(one | other))
