@@ -14,6 +14,7 @@ from flair.data import Dictionary
 from flair.data import Sentence as FlairSentence
 from flair.embeddings import TransformerWordEmbeddings
 from flair.models import SequenceTagger
+from flair.training_utils import store_embeddings
 from transformers import get_linear_schedule_with_warmup
 
 from .common import Run, Sentence, Tags, main, spans_of, weights
@@ -62,12 +63,14 @@ class FlairCRF:
 
     def update(self, batch: list[int]) -> float:
         self.tagger.train()
-        loss, _ = self.tagger.forward_loss([self.train[i] for i in batch])
+        sentences = [self.train[i] for i in batch]
+        loss, _ = self.tagger.forward_loss(sentences)
         self.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.tagger.parameters(), 5.0)
         self.optimizer.step()
         self.schedule.step()
+        store_embeddings(sentences, "none")  # as the trainer does: Flair would use them again in the next epoch
         return loss.item()
 
     def predict(self, texts: list[list[str]]) -> list[Tags]:
