@@ -8,7 +8,8 @@ corpus, which is tested in five parts, whole documents each, one seed a part. Th
 Every training is a process with a result file of its own in `work/`, so that what was cut off goes on where it stopped.
 When all are there, they are summed up in `results/accuracy.json`. The last epoch counts, no checkpoint is chosen. Ours
 learns at its default rate everywhere; with `--tune` each peer gets, for each corpus, the rate that is best on dev after
-a whole training. Every system is also scored on copies of the test sets with noise (`systems/common.py`).
+a whole training; `--tuned results/accuracy.json` takes over what was tried before. Every system is also scored on
+copies of the test sets with noise (`systems/common.py`).
 
 The peers run in environments of their own, which are made at the first run; Flair cannot share one with the others:
 
@@ -153,10 +154,11 @@ def execute(runs: list[Run], options: argparse.Namespace, folder: Path) -> list[
 
 def tune(options: argparse.Namespace, folder: Path) -> tuple[dict[tuple[str, str], float], list[dict[str, Any]]]:
     """Try rates with the first seed: those of GRID, then half the lowest or twice the highest while that is the best on
-    dev.
+    dev. What `options.tuned` has of the same run is not done again.
 
     RETURNS: the best rate by corpus and system, and all scores.
     """
+    known = {Run(**{k: v for k, v in entry.items() if k != "dev"}): entry["dev"] for entry in options.tuned}
     pending = [
         replace(run, lr=lr)
         for run in plan(options, {}, parts=[0], systems=options.tune_systems)
@@ -167,8 +169,11 @@ def tune(options: argparse.Namespace, folder: Path) -> tuple[dict[tuple[str, str
     dev: dict[Run, float] = {}
     best: dict[tuple[str, str], float] = {}
     while pending:
-        for run, result in zip(pending, execute(pending, options, folder), strict=True):
-            dev[run] = statistics.mean(headline(scores) for scores in result["dev"].values())
+        new = [run for run in pending if replace(run, data="") not in known]
+        for run, result in zip(new, execute(new, options, folder), strict=True):
+            known[replace(run, data="")] = statistics.mean(headline(scores) for scores in result["dev"].values())
+        for run in pending:
+            dev[run] = known[replace(run, data="")]
             tried.setdefault((run.corpus, run.system), {})[run.lr] = run
         best = {pair: max(rates, key=lambda lr: dev[rates[lr]]) for pair, rates in tried.items()}
         pending = [
@@ -390,6 +395,12 @@ def pairs(known: Collection[str], what: str, number: Callable[[str], Any]) -> Ca
     return read
 
 
+def rates_in(path: str) -> list[dict[str, Any]]:
+    """RETURNS: the runs that an earlier `--tune` tried, each with its score on dev."""
+    found: list[dict[str, Any]] = json.loads(Path(path).read_text(encoding="utf8"))["tuning"]
+    return found
+
+
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
@@ -405,6 +416,7 @@ def parse() -> argparse.Namespace:
     add("--lr", nargs="+", type=rates, default=[], metavar="SYSTEM=RATE", help="peak rate of the encoder's weights")
     add("--tune", nargs="+", choices=CORPORA, default=[], help="corpora for which to find the rate on dev")
     add("--tune-systems", nargs="+", choices=SYSTEMS, default=["spacy_trf", "hf_linear", "flair"], help="whose")
+    add("--tuned", type=rates_in, default=[], metavar="FILE", help="a result file; what it says about rates counts")
     add("--curve", action="store_true", help="score dev after every epoch, too")
     add("--jobs", type=int, default=1, help="trainings at a time")
     add("--threads", type=int, default=os.cpu_count(), help="threads of each training")
