@@ -71,7 +71,7 @@ def evaluate_cli(
     setup_gpu(gpu_id, silent=gpu_id < 0)
     try:
         nlp = load_model(model)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         msg.fail(Errors.CT513.format(path=model, reason=error), exits=1)
         raise typer.Exit(1) from error
     behaved = None if behaviour is None else try_behaviour(nlp, behaviour)
@@ -80,11 +80,14 @@ def evaluate_cli(
         known = known_of_docs(stream(train, nlp), str(train), digest_of(train))
     about = DataReport(str(data), digest_of(data), learned_from(nlp))
     evaluation = Evaluation(nlp, known, about, batch_size or nlp.batch_size)
-    evaluation.add(stream(data, nlp), tell)
+    evaluation.add(stream(data, nlp), Teller())
     device = "cpu" if gpu_id < 0 else f"gpu:{gpu_id}"
     report = evaluation.result(describe_model(nlp, model), device, n_samples, seed)
     check_report(report, data)
-    replace_folder(output, lambda folder: write(folder, report, behaved))
+    try:
+        replace_folder(output, lambda folder: write(folder, report, behaved))
+    except OSError as error:
+        msg.fail(Errors.CT713.format(path=output, reason=error), exits=1)
     show(report)
     msg.good(f"{output / PAGE}: all of it, to be read in a browser; {JSON_FILE} beside it")
     if behaved is not None and not behaved["passed"]:
@@ -137,10 +140,17 @@ def learned_from(nlp: "Language") -> Optional[Callable[[str], bool]]:
     return lambda text: hash_text(text) in hashes
 
 
-def tell(n: int) -> None:
-    """Say how far it is, but not often."""
-    if n and n % OFTEN == 0:
-        msg.text(f"{n:,} documents", icon="info")
+class Teller:
+    """Says how far it is, but not often."""
+
+    def __init__(self) -> None:
+        self.told = 0
+
+    def __call__(self, n: int) -> None:
+        """n (int): Documents so far."""
+        if n // OFTEN > self.told:
+            self.told = n // OFTEN
+            msg.text(f"{n:,} documents", icon="info")
 
 
 def check_report(report: Dict[str, Any], path: Path) -> None:

@@ -32,6 +32,7 @@ class EvaluationErrors:
         "{path} has other files than a report: {names}. A report is written as a whole folder. Name another one, or "
         "one that is empty or has a report of before."
     )
+    CT713 = "{path} could not be written: {reason}"
     CT725 = (
         "The report has the schema version {met}; its page can be made of version {expected}. Evaluate again: "
         "python -m spacy ctx evaluate."

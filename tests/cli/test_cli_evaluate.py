@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -243,6 +244,32 @@ def test_evaluate_ends_where_input_is_bad(model: Path, tmp_path: Path, model_nam
     (tmp_path / "bad.spacy").write_bytes(b"\0")
     evaluate(model_name or model, tmp_path / data, "--output", tmp_path / "report", fails=code)
     assert not (tmp_path / "report").exists()
+
+
+def test_evaluate_ends_where_a_pipeline_cannot_be_made(model: Path, held_out: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(model, broken)
+    config = (model / "config.cfg").read_text(encoding="utf8")
+    (broken / "config.cfg").write_text(config.replace('factory = "ctx_ner"', 'factory = "nobody"'), encoding="utf8")
+    evaluate(broken, held_out, "--output", tmp_path / "report", fails="CT513")
+
+
+def test_evaluate_says_when_it_cannot_write(
+    model: Path, held_out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(*args: Any) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(module, "write", write)
+    output = evaluate(model, held_out, "--output", tmp_path / "report", "--n-samples", 0, fails="CT713")
+    assert "no space left" in output
+
+
+def test_evaluate_tells_now_and_then_how_far_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    tell = module.Teller()
+    for n in range(0, 12_000, 96):
+        tell(n)
+    assert [line.split()[-2] for line in capsys.readouterr().out.splitlines()] == ["5,088", "10,080"]
 
 
 @pytest.mark.parametrize("package", module.NEEDED)

@@ -54,7 +54,9 @@ def find_setters(nlp: Language) -> Dict[str, List[str]]:
 
 def _key_of(pipe: Any) -> Optional[str]:
     """The key in doc.spans that a component sets: of ctx_chunker, spancat, span_ruler."""
-    keys = (getattr(pipe, "spans_key", None), getattr(pipe, "key", None))
+    cfg = getattr(pipe, "cfg", None)
+    in_cfg = cfg.get("spans_key") if isinstance(cfg, dict) else None  # of span_finder
+    keys = (getattr(pipe, "spans_key", None), getattr(pipe, "key", None), in_cfg)
     return next((key for key in keys if isinstance(key, str)), None)
 
 

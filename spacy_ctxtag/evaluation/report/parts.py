@@ -131,7 +131,7 @@ def add_tags(parts: Parts, record: TagRecord, known: Known) -> None:
         if not tag:
             continue
         found = frame_parts(frame, at)
-        if known.words is not None:
+        if known.words is not None and not frame.is_space[at]:
             times = known.words.get(frame.words(at, at + 1), 0)
             found.update(known_word=KNOWN_WORD[not times], word_frequency=FREQUENCIES(times))
         tags = guessed.get(at, [])

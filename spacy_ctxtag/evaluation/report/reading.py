@@ -19,7 +19,7 @@ def read_frame(doc: Doc, number: int) -> Frame:
     source, line = meta.get("source"), meta.get("line")
     domain = meta.get("domain") or doc.user_data.get("domain") or (Path(source).stem if source else None)
     start, length, space = doc.to_array([IDX, LENGTH, IS_SPACE]).reshape(-1, 3).T.astype("int64")
-    has_sentences = doc.has_annotation("SENT_START")
+    has_sentences = len(doc) > 1 and doc.has_annotation("SENT_START")  # which every Doc with one token has
     return Frame(
         number,
         str(meta.get("id") or number),
@@ -43,12 +43,18 @@ def read_ents(eg: Example, frame: Frame) -> Optional[SpanRecord]:
         return None
     known = [iob != 0 for iob in gold.to_array([ENT_IOB]).reshape(-1).tolist()]
     aligned, found = eg.alignment.x2y, []
+    judged = list(known)
     for ent in eg.predicted.ents:
         at = aligned[ent.start : ent.end]
-        if len(at) and all(known[int(at[0]) : int(at[-1]) + 1]):
-            found.append(Mention(int(at[0]), int(at[-1]) + 1, ent.label_, _score(ent)))
+        if not len(at):
+            continue
+        start, end = int(at[0]), int(at[-1]) + 1
+        if all(known[start:end]):
+            found.append(Mention(start, end, ent.label_, _score(ent)))
+        else:
+            judged[start:end] = [False] * (end - start)
     wanted = [Mention(ent.start, ent.end, ent.label_) for ent in gold.ents]
-    return SpanRecord(frame, wanted, sorted(found, key=_place), known)
+    return SpanRecord(frame, wanted, sorted(found, key=_place), known, judged)
 
 
 def read_group(eg: Example, frame: Frame, key: str) -> Optional[SpanRecord]:
@@ -70,9 +76,8 @@ def read_group(eg: Example, frame: Frame, key: str) -> Optional[SpanRecord]:
         mention = Mention(int(at[0]), int(at[-1]) + 1, span.label_, probability)
         found.setdefault(_place(mention), mention)
     wanted = sorted({(span.start, span.end, span.label_) for span in gold.spans[key]})
-    return SpanRecord(
-        frame, [Mention(*each) for each in wanted], [found[place] for place in sorted(found)], [True] * len(gold)
-    )
+    every = [True] * len(gold)
+    return SpanRecord(frame, [Mention(*each) for each in wanted], [found[at] for at in sorted(found)], every, every)
 
 
 def read_tags(eg: Example, frame: Frame, attr: str) -> Optional[TagRecord]:
@@ -98,6 +103,11 @@ def read_tags(eg: Example, frame: Frame, attr: str) -> Optional[TagRecord]:
 def annotated_keys(doc: Doc) -> List[str]:
     """RETURNS (List[str]): The keys of the span groups of a reference."""
     return sorted(doc.spans)
+
+
+def is_ours(group: Any) -> bool:
+    """RETURNS (bool): Whether a component of this package made a span group."""
+    return bool(group.attrs.get("source") == "spacy-ctxtag")
 
 
 def _score(span: Span) -> Optional[float]:

@@ -70,12 +70,14 @@ class SpanRecord:
 
     predicted: Those over tokens whose annotation is known.
     known (Sequence[bool]): (T,) of which tokens the annotation is known.
+    judged (Sequence[bool]): (T,) those of them that are in no predicted span that was left out.
     """
 
     frame: Frame
     gold: List[Mention]
     predicted: List[Mention]
     known: Sequence[bool]
+    judged: Sequence[bool]
 
 
 @dataclass(frozen=True)

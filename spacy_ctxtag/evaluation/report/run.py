@@ -13,7 +13,7 @@ from ...data.corpus import make_example
 from . import SCHEMA_VERSION
 from .about import TAGS, DataReport, describe_versions, find_setters, layer_of
 from .known import ENTS, GROUP, Known
-from .reading import annotated_keys, read_ents, read_frame, read_group, read_tags
+from .reading import annotated_keys, is_ours, read_ents, read_frame, read_group, read_tags
 from .spans import SpanReport
 from .tags import TagReport
 
@@ -65,7 +65,7 @@ class Evaluation:
         self.data.add(frame)
         records: Dict[str, Any] = {ENTS: read_ents(eg, frame)}
         for key in annotated_keys(eg.reference):
-            if f"{GROUP}{key}" in self._setters or not self._is_own(key):
+            if f"{GROUP}{key}" in self._setters or not self._holds_scores(key, eg.reference.spans[key]):
                 records[f"{GROUP}{key}"] = read_group(eg, frame, key)
         records.update((attr, read_tags(eg, frame, attr)) for attr in TAGS)
         for layer, record in records.items():
@@ -79,9 +79,9 @@ class Evaluation:
             return TagReport(self.known)
         return SpanReport(layer, self.known, can_overlap=layer != ENTS)
 
-    def _is_own(self, key: str) -> bool:
-        """Whether a group of doc.spans is where a component keeps scores, and no layer of its own."""
-        return any(key == name or key.startswith(f"{name}_") for name in self.nlp.pipe_names)
+    def _holds_scores(self, key: str, group: Any) -> bool:
+        """Whether a group of doc.spans is where a component of ours keeps scores, and no layer of its own."""
+        return is_ours(group) and any(key == name or key.startswith(f"{name}_") for name in self.nlp.pipe_names)
 
     def components(self, n_samples: int, seed: int) -> List[Dict[str, Any]]:
         """RETURNS (List[Dict[str, Any]]): `components` of the schema: layers that are annotated and that the pipeline

@@ -1,6 +1,8 @@
 """Precision, recall and F of labels, their means over labels, and shares such as accuracies, all with intervals.
 
-Where there is nothing to divide by, a score is 0, as in spaCy, seqeval and nervaluate.
+Where there is nothing to divide by, a score is 0, as in spaCy, seqeval and nervaluate. Draws of the bootstrap in
+which a label's score has nothing to divide by say nothing about it: they do not count; where they are many, it has no
+interval.
 """
 
 from collections import Counter
@@ -20,10 +22,12 @@ class Scores:
     """Counts of labels and of shares.
 
     shares (Sequence[str]): Names of what is counted besides, as what is right and what there is.
+    no_label (Optional[str]): What is counted as predicted where nothing was: has no part in means over labels.
     """
 
-    def __init__(self, shares: Sequence[str]) -> None:
+    def __init__(self, shares: Sequence[str], no_label: Optional[str] = None) -> None:
         self.shares = shares
+        self.no_label = no_label
         self.tally = Tally()
 
     def add(
@@ -59,18 +63,30 @@ class Scores:
         keys: List[Key] = [(side, label) for label in labels for side in SIDES]
         keys += [(side, name) for name in self.shares for side in (RIGHT, ALL)]
 
+        is_label = np.array([label != self.no_label for label in labels], dtype="float64")
+
         def statistic(totals: Floats) -> Floats:  # (B, C) -> (B, F)
             counts = totals[:, : 3 * n].reshape(len(totals), n, 3)
-            table = np.concatenate([averages(counts), figures(counts)], axis=1)  # (B, 4 + n, 3)
+            table = np.concatenate([averages(counts, is_label), figures(counts)], axis=1)  # (B, 4 + n, 3)
             right, whole = np.moveaxis(totals[:, 3 * n :].reshape(len(totals), n_shares, 2), -1, 0)
             return np.concatenate([table.reshape(len(totals), -1), ratio(right, whole)], axis=1)
 
+        def of_draws(totals: Floats) -> Floats:  # (B, C) -> (B, F); NaN where there is nothing to divide by
+            _, predicted, gold = np.moveaxis(totals[:, : 3 * n].reshape(len(totals), n, 3), -1, 0)
+            wholes = np.stack([predicted, gold, predicted + gold], axis=-1).reshape(len(totals), -1)
+            wholes = np.concatenate([wholes, totals[:, 3 * n :].reshape(len(totals), n_shares, 2)[..., 1]], axis=1)
+            found = statistic(totals)
+            found[:, 3 * len(AVERAGES) :][wholes == 0] = np.nan
+            return found
+
         totals = np.array([[self.tally.totals[key] for key in keys]], dtype="float64")
         values = statistic(totals)[0].tolist()
-        ends = self.tally.draw(statistic, keys, n_samples, seed)
+        ends = self.tally.draw(of_draws, keys, n_samples, seed)
 
         def interval(i: int) -> Optional[Dict[str, float]]:
-            return None if ends is None else {"low": float(ends[0][i]), "high": float(ends[1][i])}
+            if ends is None or np.isnan(ends[0][i]):
+                return None
+            return {"low": float(ends[0][i]), "high": float(ends[1][i])}
 
         def scored(row: int) -> Dict[str, Any]:
             at = range(3 * row, 3 * row + 3)
@@ -108,12 +124,12 @@ def figures(counts: Floats) -> Floats:
     return np.stack([ratio(hits, predicted), ratio(hits, gold), ratio(2 * hits, predicted + gold)], axis=-1)
 
 
-def averages(counts: Floats) -> Floats:
+def averages(counts: Floats, is_label: Any = 1.0) -> Floats:
     """RETURNS (ndarray): (B, 4, 3) micro; mean over labels that occur; over those that are annotated; the same
-    weighted by how often. From counts (B, L, 3) of L labels."""
+    weighted by how often. From counts (B, L, 3) of L labels; where is_label (L,) is 0, it has no part in the means."""
     of_labels = figures(counts)
     gold = counts[..., 2]
-    weights = [(counts[..., 1] + gold > 0).astype("float64"), (gold > 0).astype("float64"), gold]
+    weights = [(counts[..., 1] + gold > 0) * is_label, (gold > 0) * is_label, gold * is_label]
     means = [ratio((of_labels * w[..., None]).sum(axis=1), w.sum(axis=1)[:, None]) for w in weights]
     return np.stack([figures(counts.sum(axis=1)), *means], axis=1)
 

@@ -63,12 +63,12 @@ class SpanReport:
         self._offer(record, judged)
 
     def _add_tokens(self, record: SpanRecord) -> Dict[str, Tuple[int, int]]:
-        """RETURNS (Dict): Of known tokens, how many have the right BIO tag, and how many there are."""
+        """RETURNS (Dict): Of the tokens that can be judged, how many have the right BIO tag, and how many there are."""
         if self.overlaps:
             return {}
         n = len(record.known)
         gold, guesses = bio_tags(record.gold, n), bio_tags(record.predicted, n)
-        counted = [i for i in range(n) if record.known[i] and not record.frame.is_space[i]]
+        counted = [i for i in range(n) if record.judged[i] and not record.frame.is_space[i]]
         self.tokens.pairs.update((gold[i][1], guesses[i][1]) for i in counted)
         inside = [i for i in counted if gold[i][1] is not None]
         counts = ((sum(gold[i] == guesses[i] for i in some), len(some)) for some in (counted, inside))
@@ -124,14 +124,20 @@ class SpanReport:
         }
 
     def _unavailable(self, found: Sequence[str], has_probabilities: bool) -> List[Dict[str, str]]:
+        untrained = "the training data is not known: name it with --train"
+        unnamed = "the training data is not named with --train"
+        if not any(self.gold.values()):
+            untrained = unnamed = "no span is annotated"
+        elif self.known.has_counts:
+            untrained = unnamed = "the training data has no such annotation"
         checks = (
             ("schemes", not self.schemes.is_possible, "nervaluate 1.2 is not installed; it needs Python 3.11"),
             ("tokens", self.overlaps, "spans overlap, so a token has no single label"),
             ("calibration", not has_probabilities, "no component reports probabilities"),
             ("sentence_length", "sentence_length" not in found, "sentences are not annotated"),
             ("nesting", "nesting" not in found, "no annotated span overlaps another"),
-            ("seen", "seen" not in found, "the training data is not known: name it with --train"),
-            ("train_frequency", "train_frequency" not in found, "the training data is not named with --train"),
+            ("seen", "seen" not in found, untrained),
+            ("train_frequency", "train_frequency" not in found, unnamed),
         )
         return [{"analysis": name, "reason": reason} for name, is_missing, reason in checks if is_missing]
 

@@ -10,7 +10,7 @@ from .outcomes import Outcomes
 from .parts import Parts, add_tags
 from .records import NO_TAG, Guess, TagRecord
 from .scores import Scores
-from .worst import Worst, context, excerpt_tags, part_of_document, wrong_tokens
+from .worst import Worst, context, excerpt_tags, part_of_document, telling_guesses, wrong_tokens
 
 SHARES = ("accuracy", "sequences")
 
@@ -24,7 +24,7 @@ class TagReport:
     def __init__(self, known: Known) -> None:
         self.known = known
         self.n_predicted = 0
-        self.scores = Scores(SHARES)
+        self.scores = Scores(SHARES, no_label=NO_TAG)
         self.parts = Parts()
         self.outcomes = Outcomes()
         self.confusion = Confusion("tokens", has_none=False)
@@ -38,11 +38,11 @@ class TagReport:
         hits = Counter(guess.tag for guess, hit in zip(guesses, right, strict=True) if hit)
         sides = Counter(guess.tag for guess in guesses), Counter(tag for tag in gold if tag)
         wrong = wrong_tokens(record)
-        shares = {"accuracy": (hits.total(), sides[1].total()), "sequences": count_sequences(record, wrong)}
+        n = sum(1 for at, tag in enumerate(gold) if tag and not frame.is_space[at])
+        shares = {"accuracy": (n - len(wrong), n), "sequences": count_sequences(record, wrong)}
         self.scores.add(hits, *sides, shares)
         add_tags(self.parts, record, self.known)
-        first = {guess.token: guess for guess in reversed(guesses)}
-        self.confusion.pairs.update((gold[at], guess.tag) for at, guess in first.items())
+        self.confusion.pairs.update((gold[at], guess.tag) for at, guess in telling_guesses(record).items())
         for guess, hit in zip(guesses, right, strict=True):
             self.outcomes.add(guess.probability, hit)
             if not hit and guess.probability is not None and not frame.is_space[guess.token]:
@@ -52,7 +52,7 @@ class TagReport:
                 len(wrong),
                 lambda: {
                     "cost": len(wrong),
-                    "tokens": sides[1].total(),
+                    "tokens": n,
                     "excerpt": excerpt_tags(record, *part_of_document(frame, wrong[0])),
                 },
             )

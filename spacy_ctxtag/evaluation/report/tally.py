@@ -2,12 +2,15 @@
 draws. Three numbers are kept for every count of a document that is not 0.
 """
 
+import warnings
 from array import array
 from collections import Counter
 from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..agreement import LEAST_DEFINED
 
 Floats = NDArray[np.float64]
 Key = Tuple[str, ...]
@@ -39,10 +42,10 @@ class Tally:
     ) -> Optional[Tuple[Floats, Floats]]:
         """The 95 % intervals of figures, by the percentiles of what draws of as many documents give.
 
-        statistic (Callable): From totals (B, C) of the keys to figures (B, F).
+        statistic (Callable): From totals (B, C) of the keys to figures (B, F), NaN where a draw does not have one.
         keys (Sequence[Tuple]): C keys; others that were counted do not matter.
         RETURNS (Optional[Tuple[ndarray, ndarray]]): (F,) lower and upper ends; None with fewer than two documents or
-            without draws.
+            without draws; NaN for a figure that too many draws do not have.
         """
         from scipy.sparse import csr_matrix
         from scipy.stats import bootstrap
@@ -62,13 +65,17 @@ class Tally:
             times = np.bincount((drawn + n * np.arange(b)[:, None]).ravel(), minlength=b * n).reshape(b, n)
             return statistic(np.asarray(counts @ times.T).T).T  # (F, B)
 
-        interval = bootstrap(
-            (np.arange(n),),
-            of_draws,
-            n_resamples=n_samples,
-            batch=max(1, BATCH // n),
-            vectorized=True,
-            method="percentile",
-            rng=np.random.default_rng(seed),
-        ).confidence_interval
-        return np.asarray(interval.low), np.asarray(interval.high)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # of NaN
+            drawn = bootstrap(
+                (np.arange(n),),
+                of_draws,
+                n_resamples=n_samples,
+                batch=max(1, BATCH // n),
+                vectorized=True,
+                method="percentile",
+                rng=np.random.default_rng(seed),
+            ).bootstrap_distribution  # (F, S)
+            low, high = np.nanpercentile(drawn, [2.5, 97.5], axis=-1)
+        defined = np.isfinite(drawn).mean(axis=-1) >= LEAST_DEFINED
+        return np.where(defined, low, np.nan), np.where(defined, high, np.nan)

@@ -5,7 +5,7 @@ from itertools import accumulate
 from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 from .matching import Judged
-from .records import Frame, Mention, SpanRecord, TagRecord
+from .records import NO_TAG, Frame, Guess, Mention, SpanRecord, TagRecord
 
 SIZE = 50
 MOST_TOKENS, MOST_TOKENS_OF_A_DOCUMENT = 100, 300  # of an excerpt
@@ -76,7 +76,7 @@ def excerpt_spans(record: SpanRecord, judged: Judged, start: int, end: int) -> D
 def excerpt_tags(record: TagRecord, start: int, end: int) -> Dict[str, Any]:
     """RETURNS (Dict[str, Any]): A `tag_excerpt` of the schema: some tokens, and which of them have a wrong tag."""
     frame, place = record.frame, _places(record.frame, start, end)
-    guesses = {guess.token: guess for guess in reversed(record.guesses)}
+    guesses = telling_guesses(record)
     wrong = []
     for at in wrong_tokens(record):
         if start <= at < end:
@@ -87,11 +87,21 @@ def excerpt_tags(record: TagRecord, start: int, end: int) -> Dict[str, Any]:
                     "start": frame.starts[at] - frame.starts[start],
                     "end": frame.ends[at] - frame.starts[start],
                     "gold": record.gold[at],
-                    "predicted": guess.tag if guess else "",
+                    "predicted": guess.tag if guess and guess.tag != NO_TAG else "",
                     "probability": guess.probability if guess else None,
                 }
             )
     return {**_text(frame, start, end), "wrong": wrong}
+
+
+def telling_guesses(record: TagRecord) -> Dict[int, Guess]:
+    """RETURNS (Dict[int, Guess]): For each token that got a tag, that tag; of several the first that is wrong."""
+    found: Dict[int, Guess] = {}
+    for guess in record.guesses:
+        gold = record.gold[guess.token]
+        if guess.token not in found or (found[guess.token].tag == gold != guess.tag):
+            found[guess.token] = guess
+    return found
 
 
 def wrong_tokens(record: TagRecord) -> List[int]:

@@ -101,4 +101,4 @@ def make_frame(n: int, number: int = 1, **settings: Any) -> Frame:
 def make_record(gold: Sequence[Any], predicted: Sequence[Any], n: int, number: int = 1, **settings: Any) -> SpanRecord:
     """RETURNS (SpanRecord): Spans of a document of n tokens, all known. A span is a tuple, as Mention takes it."""
     sides = ([Mention(*each) for each in sorted(side)] for side in (gold, predicted))
-    return SpanRecord(make_frame(n, number, **settings), *sides, [True] * n)
+    return SpanRecord(make_frame(n, number, **settings), *sides, *[[True] * n] * 2)

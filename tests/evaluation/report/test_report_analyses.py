@@ -170,7 +170,7 @@ def test_spans_that_overlap_have_no_tags_of_tokens() -> None:
 @pytest.mark.parametrize("n_docs", [2, 7])
 def test_intervals_are_those_of_documents_drawn_one_by_one(n_docs: int) -> None:
     rng = np.random.default_rng(1)
-    counts = rng.integers(0, 4, (n_docs, 3))
+    counts = rng.integers(1, 4, (n_docs, 3))
     scores = Scores(["tokens"])
     for hits, missed, wrong in counts.tolist():
         scores.add({"A": hits}, {"A": hits + wrong}, {"A": hits + missed}, {"tokens": (hits, hits + missed)})
@@ -202,6 +202,17 @@ def test_intervals_of_equal_documents_have_no_width() -> None:
     assert (
         micro["intervals"]["recall"] == {"low": 0.5, "high": 0.5} == {"low": micro["recall"], "high": micro["recall"]}
     )
+
+
+def test_intervals_are_of_the_draws_that_have_the_label() -> None:
+    scores = Scores([])
+    for n in range(20):
+        scores.add({"all": 1}, {"all": 1, "few": 1}, {"all": 1, "few": n < 5, "one": n < 1}, {})
+    labels = {each["name"]: each["intervals"] for each in scores.result(2000, 0)["labels"]}
+    right = {"low": 1.0, "high": 1.0}
+    assert labels["all"] == {"precision": right, "recall": right, "f1": right}
+    assert labels["few"]["recall"] == {"low": 0.0, "high": 0.0}  # of the draws, 0.3 % have none
+    assert labels["one"] == {"precision": None, "recall": None, "f1": None}  # of the draws, 36 % have none
 
 
 def test_tally_draws_documents_without_counts_too() -> None:
@@ -325,7 +336,9 @@ def test_tags_are_counted_where_they_are_annotated() -> None:
         "w",
         0,
     )
-    assert [each["predicted"] for each in report["costly_documents"][0]["excerpt"]["wrong"]] == ["N", NO_TAG]
+    assert [each["predicted"] for each in report["costly_documents"][0]["excerpt"]["wrong"]] == ["N", ""]
+    # N: one of two found, one of two right. V: not found. That a token has no tag is no label.
+    assert report["averages"]["macro"]["f1"] == pytest.approx((0.5 + 0) / 2)
 
 
 def test_tags_of_words_that_training_has_not_seen_are_told_apart() -> None:
@@ -341,7 +354,20 @@ def test_tags_of_a_token_that_is_cut_up_are_wrong() -> None:
     record = TagRecord(make_frame(2), ["N", "V"], [Guess(0, "N"), Guess(0, "V"), Guess(1, "V")])
     report = tag_report(record)
     assert report["sequences"]["correct"] == 0
-    assert report["costly_documents"][0]["cost"] == 1
+    assert (report["accuracy"]["correct"], report["accuracy"]["total"]) == (1, 2)
+    [costly] = report["costly_documents"]
+    assert (costly["cost"], costly["tokens"]) == (1, 2)
+    assert [(each["gold"], each["predicted"]) for each in costly["excerpt"]["wrong"]] == [("N", "V")]
+    assert [(each["gold"], each["predicted"]) for each in report["confusion"]["pairs"]] == [("N", "V")]
+
+
+def test_tags_of_white_space_count_for_micro_alone() -> None:
+    spaced = make_tags("NN_", "NN_", [None] * 3, is_space=[False, False, True])
+    record = TagRecord(spaced.frame, spaced.gold, spaced.guesses[:2])  # what `read_tags` makes of it
+    report = tag_report(record, known=Known({}, {}, {"w": 2}, has_counts=True))
+    assert (report["accuracy"]["correct"], report["accuracy"]["total"]) == (2, 2)
+    assert report["averages"]["micro"]["f1"] == pytest.approx(4 / 5)
+    assert rows(report, "known_word") == {"known": (2, 2, 2)}
 
 
 # Without nervaluate

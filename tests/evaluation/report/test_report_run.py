@@ -117,16 +117,57 @@ def test_run_takes_layers_that_a_component_sets_without_saying_so(nlp: Language)
     assert (ents["set_by"], group["id"], group["set_by"]) == (["entity_ruler"], "spans:chunks", [])
 
 
+def test_run_takes_layers_that_are_called_like_a_component(nlp: Language) -> None:
+    nlp.add_pipe("span_ruler", name="names", config={"spans_key": "names_fine"}).add_patterns(
+        [{"label": "CITY", "pattern": "Lyon"}]
+    )
+    doc = make_doc(nlp, ["in", "Lyon"], (1, 2, "LOC"))
+    doc.spans["names_coarse"] = [Span(doc, 1, 2, label="PLACE")]
+    evaluation = Evaluation(nlp, Known(), DataReport("test", "0" * 64, None), 64)
+    evaluation.add([doc])
+    assert "spans:names_coarse" in evaluation.reports
+
+
+def test_run_has_no_sentences_of_a_document_with_one_word(nlp: Language) -> None:
+    docs = [make_doc(nlp, ["Lyon"], (0, 1, "LOC")), make_doc(nlp, ["in", "Lyon"], (1, 2, "LOC"))]
+    [ents] = run(nlp, docs)["components"]
+    assert "sentence_length" in [each["analysis"] for each in ents["unavailable"]]
+
+
+def test_run_does_not_judge_tokens_under_entities_that_are_not_judged(nlp: Language) -> None:
+    nlp.get_pipe("entity_ruler").add_patterns([{"label": "LOC", "pattern": "New York"}])
+    doc = Doc(nlp.vocab, ["New", "York", "and", "Lyon"])
+    doc.set_ents([Span(doc, 3, 4, label="LOC")], missing=[doc[1:2]], default="outside")
+    [ents] = run(nlp, [doc])["components"]
+    assert (ents["tokens"]["all"]["correct"], ents["tokens"]["all"]["total"]) == (2, 2)
+    assert ents["confusion"]["tokens"]["pairs"] == []
+
+
+def test_run_says_why_there_is_no_comparison_with_training(nlp: Language) -> None:
+    doc = make_doc(nlp, ["in", "Lyon"], (1, 2, "LOC"))
+    named = known_of_docs([Doc(nlp.vocab, ["in", "Lyon"])], "train", "0" * 64)
+    reasons = []
+    for known in (Known(), named):
+        evaluation = Evaluation(nlp, known, DataReport("test", "0" * 64, None), 64)
+        evaluation.add([doc])
+        [ents] = evaluation.components(0, 0)
+        reasons.append({each["analysis"]: each["reason"] for each in ents["unavailable"]}["seen"])
+    assert "name it with --train" in reasons[0]
+    assert reasons[1] == "the training data has no such annotation"
+
+
 def test_setters_are_told_by_what_components_say(nlp: Language) -> None:
     nlp.add_pipe("tagger")
     nlp.add_pipe("morphologizer")
     nlp.add_pipe("span_ruler", config={"spans_key": "rules"})
     nlp.add_pipe("ner", name="second")
+    nlp.add_pipe("span_finder", config={"spans_key": "found"})
     assert find_setters(nlp) == {
         "ents": ["entity_ruler", "second"],
         "tag": ["tagger"],
         "pos": ["morphologizer"],
         "spans:rules": ["span_ruler"],
+        "spans:found": ["span_finder"],
     }
 
 
