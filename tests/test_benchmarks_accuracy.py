@@ -1,6 +1,7 @@
 """The benchmark of accuracy: what its command line takes, and what it refuses."""
 
 import importlib.util
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -71,3 +72,26 @@ def test_accuracy_benchmark_refuses_names_that_do_not_belong(
     with pytest.raises(SystemExit):
         parse(option, value)
     assert expected in " ".join(capsys.readouterr().err.split())
+
+
+def test_accuracy_benchmark_tries_no_rate_again(
+    accuracy: Any, parse: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = []
+
+    def execute(runs: list[Any], options: Any, folder: Path) -> list[dict[str, Any]]:
+        done.extend((run.system, run.lr) for run in runs)
+        return [{"dev": {"ner": {"f": 50 - abs(run.lr - 2e-4) * 1e4}}} for run in runs]
+
+    monkeypatch.setattr(accuracy, "execute", execute)
+    args = ["--corpora", "wnut17", "--tune", "wnut17", "--tune-systems", "hf_linear", "flair"]
+    best, tried = accuracy.tune(parse(*args), tmp_path)
+    assert best == {("wnut17", "hf_linear"): 2e-4, ("wnut17", "flair"): 2e-4}
+    assert len(done) == len(tried) == 8
+    known = [each for each in tried if each["system"] == "hf_linear"]
+    (tmp_path / "before.json").write_text(json.dumps({"tuning": known}), encoding="utf8")
+    done.clear()
+    again = accuracy.tune(parse(*args, "--tuned", str(tmp_path / "before.json")), tmp_path)
+    assert again[0] == best
+    assert len(again[1]) == 8
+    assert {system for system, _ in done} == {"flair"}
