@@ -15,17 +15,20 @@ class Warnings(metaclass=WithCodes):
     CW302 = "{n} of {total} tokens have no tag, the first is {text!r}. Tag them, or leave all tags out."
     CW303 = "The text is repeated, in {split}, after {other} at {place}: {text!r}. Is that intended?"
     CW304 = "The sentence stands in {split} and in {other}, at {place}: {text!r}. Take it out of one of them."
-    CW305 = "Label {label!r} occurs once. Is it misspelt? One example cannot be learnt and measured."
-    CW306 = "Label {label!r} is not in the training data, so it cannot be found. Annotate examples, or leave it out."
-    CW307 = "Label {label!r} is in the training data but not here, so it is not measured. Add examples."
+    CW305 = "Label {label!r} of {layer} occurs once. Is it misspelt? One example cannot be learnt and measured."
+    CW306 = (
+        "Label {label!r} of {layer} is not in the training data, so it cannot be found. Annotate examples, or leave it "
+        "out."
+    )
+    CW307 = "Label {label!r} of {layer} is in the training data but not here, so it is not measured. Add examples."
     CW308 = "{text!r} carries different labels in different places: {labels}. Are they consistent?"
     CW309 = (
-        "Few examples in {split}, where {largest!r} has {most}: {labels}. They are hardly learnt. Annotate more, "
-        "join labels, or repeat these examples in training (spacy-ctxtag.RareLabels.v1)."
+        "Labels of {layer} with few examples in {split}, where {largest!r} has {most}: {labels}. They are hardly "
+        "learnt. Annotate more, join labels, or repeat these examples in training (spacy-ctxtag.RareLabels.v1)."
     )
     CW310 = (
-        "{share:.0%} of the {total} entities in {split} are {label!r}. The micro average says little of the other "
-        "labels: look at the macro average, or at each label."
+        "{share:.0%} of the {total} labels of {layer} in {split} are {label!r}. The micro average says little of the "
+        "other labels: look at the macro average, or at each label."
     )
     CW311 = "A span ({label}) of doc.spans[{key!r}] holds no token, so it is not learnt. Take it out."
     CW312 = (

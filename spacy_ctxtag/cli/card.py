@@ -49,9 +49,12 @@ def card_cli(
     Write a model card: README.md in the pipeline's folder, which `spacy package` takes into the wheel, and description,
     licence, sources and scores in its meta.json. Written again, it is replaced, but for the notes at its end.
     """
+    from spacy.cli._util import import_code
+
     from ..operate import card_input
     from ..operate.card import make_card
 
+    import_code(code)
     target = output or model
     try:
         check_output(model, target, force=force)
@@ -64,7 +67,7 @@ def card_cli(
             licence=licence,
             name=name,
             version=version,
-            speed=measure_speed(model, measure, code, gpu_id) if measure else None,
+            speed=measure_speed(model, measure, gpu_id) if measure else None,
             kept=kept,
         )
     except ValueError as error:
@@ -75,10 +78,14 @@ def card_cli(
         shutil.copytree(model, folder)
         write_texts(folder, made.files())
 
-    if target.resolve() == model.resolve():
-        write_texts(model, made.files())
-    else:
-        replace_folder(target, write)
+    try:
+        if target.resolve() == model.resolve():
+            write_texts(model, made.files())
+        else:
+            replace_folder(target, write)
+    except OSError as error:
+        msg.fail(f"{target} could not be written: {error}", exits=1)
+        raise typer.Exit(1) from error
     if not made.meta["license"]:
         msg.warn(Warnings.CW780)
     msg.good(f"{target}: {' and '.join(made.files())}, with {count(made.n_limits, 'limit')}")
@@ -115,9 +122,9 @@ def find_kept(model: Path, target: Path, *, force: bool) -> str:
     return ""
 
 
-def measure_speed(model: Path, texts: Path, code: Optional[Path], gpu_id: int) -> "Speed":
+def measure_speed(model: Path, texts: Path, gpu_id: int) -> "Speed":
     """RETURNS (Speed): Of the pipeline on this machine. RAISES (ValueError): CT784, CT785."""
-    from spacy.cli._util import import_code, setup_gpu
+    from spacy.cli._util import setup_gpu
     from spacy.util import load_model
 
     from ..deploy.measure import count_parameters, like_in_use, words_per_second
@@ -125,7 +132,6 @@ def measure_speed(model: Path, texts: Path, code: Optional[Path], gpu_id: int) -
     from ..training.manifest import read_machine
     from .calibrate import read_examples
 
-    import_code(code)
     setup_gpu(gpu_id, silent=gpu_id < 0)
     try:
         nlp = load_model(model)

@@ -1,7 +1,8 @@
 """`python -m spacy ctx validate train=… dev=… test=…`: structural checks of annotated data, and a table of counts."""
 
+from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Dict, List, Optional
+from typing import TYPE_CHECKING, Annotated, Dict, List, Optional, Tuple
 
 import typer
 
@@ -106,13 +107,17 @@ def validate_cli(
 
 
 def name_splits(inputs: List[str]) -> Dict[str, List[Path]]:
-    """`NAME=PATH` as {name: paths}; a path alone is named after its file, and one that exists is not cut at a "="."""
-    splits: Dict[str, List[Path]] = {}
+    """`NAME=PATH` as {name: paths}; a path alone is named after its file, or by all of it where something else has that
+    name, too. A path that exists is not cut at a "="."""
+    named: List[Tuple[str, Path]] = []
     for given in inputs:
         name, separator, rest = given.partition("=")
-        if not separator or not name or Path(given).exists():
-            name, rest = Path(given).stem, given
-        splits.setdefault(name, []).append(Path(rest))
+        is_named = separator and name and not Path(given).exists()
+        named.append((name, Path(rest)) if is_named else ("", Path(given)))
+    taken = Counter([*{name for name, _ in named if name}, *(path.stem for name, path in named if not name)])
+    splits: Dict[str, List[Path]] = {}
+    for name, path in named:
+        splits.setdefault(name or (path.stem if taken[path.stem] == 1 else str(path)), []).append(path)
     return splits
 
 
@@ -151,7 +156,7 @@ def show_by_code(result: "Validation", most: int) -> None:
 
 def show_table(result: "Validation", *, has_encoder: bool) -> None:
     """Print the counts of every split, one column a split."""
-    from ..data.statistics import unseen_share
+    from ..data.statistics import layers_of, unseen_share
     from ..data.validate import TRAIN
 
     splits = result.splits
@@ -169,10 +174,12 @@ def show_table(result: "Validation", *, has_encoder: bool) -> None:
             ["tokens, not known to the encoder", *(f"{result.unknown[split.name]:,}" for split in splits)],
             ["tokens, nothing left of them", *(f"{result.deleted[split.name]:,}" for split in splits)],
         ]
-    rows.append(["entities", *(f"{split.ents.total():,}" for split in splits)])
-    for label in sorted({label for split in splits for label in split.ents}):
-        cells = (f"{split.ents[label]:,} {percent(split.ents[label], split.ents.total()):>4}" for split in splits)
-        rows.append(["  " + printable(label), *cells])
+    for layer in layers_of(splits):
+        counts = [split.of(layer) for split in splits]
+        rows.append([printable(layer), *(f"{each.total():,}" for each in counts)])
+        for label in sorted({label for each in counts for label in each}):
+            cells = (f"{each[label]:,} {percent(each[label], each.total()):>4}" for each in counts)
+            rows.append(["  " + printable(label), *cells])
     if train is not None:
         shares = ["" if split is train else f"{unseen_share(train, split):.0%}" for split in splits]
         rows.append(["mentions not in train", *shares])

@@ -134,8 +134,11 @@ def guess_format(path: Path) -> str:
     candidates = [name for name, suffixes in SUFFIXES.items() if path.suffix.lower() in suffixes]
     if len(candidates) == 1:
         return candidates[0]
-    with path.open("rb") as handle:
-        head = handle.read(20_000).decode("utf8", errors="replace")
+    try:
+        with path.open("rb") as handle:
+            head = handle.read(20_000).decode("utf8", errors="replace")
+    except OSError:  # which the reader of any format reports
+        return "inline"
     lines = [line for line in head.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")[:200] if line.strip()]
     lines = [line for line in lines if not line.startswith(("# ", "-DOCSTART-"))][:-1] or lines
     if lines and all(line.lstrip().startswith(("{", '["')) for line in lines):
@@ -229,12 +232,10 @@ class SourceReader:
 
 def _read_docbin(path: Path, problems: List[Problem], vocab: Vocab) -> Iterator[Tuple[Doc, int]]:
     try:
-        docs = DocBin().from_disk(path).get_docs(vocab)
+        for doc in DocBin().from_disk(path).get_docs(vocab):
+            yield doc, 0
     except Exception as err:  # zlib, msgpack and NumPy each have their own for bytes that are something else
         problems.append(Problem(str(path), 0, Errors.CT309.format(reason=f"{type(err).__name__}: {err}".rstrip("."))))
-        return
-    for doc in docs:
-        yield doc, 0
 
 
 def _mend_entities(doc: Doc, path: Path, problems: List[Problem]) -> None:

@@ -1,10 +1,15 @@
-"""Counts of a split: documents, sentences, tokens, entities by label, and which mentions are new. It judges nothing."""
+"""Counts of a split: documents, sentences, tokens, labels by layer, and which mentions are new. It judges nothing.
+
+A layer is "entities", "tags" (`tag_`; a `pos_` has one of a fixed set of labels), or "doc.spans['…']" with its key.
+"""
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 from spacy.tokens import Doc
+
+ENTITIES, TAGS = "entities", "tags"
 
 Mention = Tuple[str, str]  # surface, label
 
@@ -18,7 +23,7 @@ class SplitStatistics:
     tagged (int): Tokens with a `tag_` or a `pos_`.
     unknown (int): Tokens of which it is not known whether they belong to an entity.
     inside (int): Tokens that belong to an entity.
-    ents (Counter): Entities by label.
+    labels (Dict[str, Counter]): By the layer, how often each label occurs; only layers that occur.
     mentions (Counter): Entities by surface and label.
     domains (Counter): Documents by the metadata's "domain", where there is one.
     """
@@ -30,7 +35,7 @@ class SplitStatistics:
     tagged: int = 0
     unknown: int = 0
     inside: int = 0
-    ents: "Counter[str]" = field(default_factory=Counter)
+    labels: Dict[str, "Counter[str]"] = field(default_factory=dict)
     mentions: "Counter[Mention]" = field(default_factory=Counter)
     domains: "Counter[str]" = field(default_factory=Counter)
 
@@ -45,12 +50,17 @@ class SplitStatistics:
         self.tokens += len(doc)
         self.tagged += sum(1 for token in doc if token.tag or token.pos)
         self.unknown += sum(1 for token in doc if token.ent_iob == 0)
+        for layer, label, _ in labels_of(doc):
+            self.labels.setdefault(layer, Counter())[label] += 1
         for ent in doc.ents:
             self.inside += len(ent)
-            self.ents[ent.label_] += 1
             self.mentions[ent.text, ent.label_] += 1
         if domain:
             self.domains[domain] += 1
+
+    def of(self, layer: str) -> "Counter[str]":
+        """RETURNS (Counter): How often each label of a layer occurs."""
+        return self.labels.get(layer, Counter())
 
     def to_json(self) -> Dict[str, Any]:
         """RETURNS (Dict[str, Any]): The counts as `schemas/problems.json` describes them."""
@@ -62,9 +72,26 @@ class SplitStatistics:
             "tagged": self.tagged,
             "unknown": self.unknown,
             "inside": self.inside,
-            "entities": dict(sorted(self.ents.items())),
+            "labels": {layer: dict(sorted(counts.items())) for layer, counts in sorted(self.labels.items())},
             "domains": dict(sorted(self.domains.items())),
         }
+
+
+def labels_of(doc: Doc) -> Iterator[Tuple[str, str, int]]:
+    """YIELDS (Tuple): Each label of a document: its layer, the label, and the token at which it begins."""
+    for ent in doc.ents:
+        yield ENTITIES, ent.label_, ent.start
+    for key, group in doc.spans.items():
+        for span in filter(len, group):
+            yield f"doc.spans[{key!r}]", span.label_, span.start
+    for token in doc:
+        if token.tag:
+            yield TAGS, token.tag_, token.i
+
+
+def layers_of(splits: Sequence[SplitStatistics]) -> List[str]:
+    """RETURNS (List[str]): Entities, and the other layers of some splits, in the order in which they occur."""
+    return list(dict.fromkeys([ENTITIES, *(layer for split in splits for layer in split.labels)]))
 
 
 def unseen_share(train: SplitStatistics, other: SplitStatistics) -> float:

@@ -100,13 +100,13 @@ def validate(
         expected = "a number above 0, and 1 at most (1: near-duplicates are not looked for)"
         raise ValueError(Errors.CT304.format(name="near-duplicates", met=similarity, expected=expected))
     options = options or ReadOptions()
-    reader = SourceReader(nlp, options)
     problems: List[Problem] = []
     statistics: List[SplitStatistics] = []
     table = TokenTable(nlp.vocab)
     labels, mentions, repeats = LabelIndex(), MentionIndex(), Repeats(table)
     known = KnownTokens(judge, encoder, table) if judge is not None else None
     for name, inputs in splits.items():
+        reader = SourceReader(nlp, options)  # of its own: nothing else reads two splits together
         split = SplitStatistics(name)
         statistics.append(split)
         for path in find_files(inputs, problems, format=options.format):

@@ -28,6 +28,7 @@ from .quantize import META_KEY as QUANTIZED
 from .shapes import Pair, Shape, find_shapes, pick_layers
 
 META_KEY = "ctx_prune"
+CALIBRATED = "ctx_calibration"  # what `ctx calibrate` leaves in the meta
 PICKS = ("spaced", "divergence")
 SAMPLE_WORDS = 20_000  # of annotated texts, to find out what matters
 LAYER_WORDS = 2_000  # of texts, for each layer that is left out on trial
@@ -268,8 +269,11 @@ def _tell(say: Callable[[str], None], rate: float, epoch: int, losses: Dict[str,
 
 
 def _remember(nlp: Language, size: Dict[str, Any], options: Options, train: Sequence[Example]) -> None:
-    """Write into the meta what was done, what it scores now, which texts it was trained on, and what it needs."""
-    nlp.meta[META_KEY] = {**size, "pick": options.pick, "training": asdict(options.training)}
+    """Write into the meta what was done, what it scores now, which texts it was trained on, and what it needs; what was
+    found when other weights were calibrated goes. Temperature and thresholds themselves stay, in the config."""
+    before = sorted({*nlp.meta.pop(CALIBRATED, {}), *nlp.meta.get(META_KEY, {}).get("calibrated_before", ())})
+    done = {"pick": options.pick, "training": asdict(options.training), "calibrated_before": before}
+    nlp.meta[META_KEY] = {**size, **done}
     scores = {key: score / 100 for key, score in size["scores"].items()}
     nlp.meta.pop(QUANTIZED, None)
     nlp.meta["performance"] = {**nlp.meta.get("performance", {}), **scores}

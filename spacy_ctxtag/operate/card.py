@@ -16,9 +16,9 @@ from spacy.util import get_lang_class, load_config
 from ..errors import Errors
 from ..training.manifest import VERSIONS, flatten
 from . import markdown
-from .card_data import backbone_of, describe_data, encoders_in, shown, sources_of, with_others
+from .card_data import describe_data, encoders_in, pretrained_in, shown, sources_of, with_others
 from .card_input import MARKER, Json, Notes, check
-from .card_limits import NAMES, between, find_limits, percent, title_of
+from .card_limits import NAMES, between, find_limits, has_intervals, percent, title_of
 
 META_KEY = "ctx_card"  # what a card has put into the fields of meta that people fill, too
 README, META, CONFIG, TEMPLATE = "README.md", "meta.json", "config.cfg", "card.md.jinja"
@@ -91,15 +91,14 @@ def make_card(
         raise ValueError(Errors.CT784.format(path=model, reason=error)) from error
     check(meta, config, report, manifest)
     notes, run = notes or Notes(), manifest or {}
-    encoders = list(encoders_in(config["components"]))
-    backbones = [backbone_of(encoder, run) for encoder in encoders]
+    encoders, pretrained = encoders_in(config["components"]), pretrained_in(config, run)
     data, in_train = describe_data(report, run, meta, notes)
     language = get_lang_class(meta["lang"]).__name__
     package = markdown.one_line(_package_name(meta["lang"], name or meta["name"]))
     before = meta.get(META_KEY) or {"description": "", "sources": []}
     own = "" if meta.get("description") == before["description"] else meta.get("description")
     others = [each for each in meta.get("sources") or [] if each not in before["sources"]]
-    sources = sources_of(backbones, notes)
+    sources = sources_of(pretrained, notes)
     written = {"description": notes.description or _describe(report, language), "sources": sources}
     meta = {
         **meta,
@@ -110,7 +109,7 @@ def make_card(
         META_KEY: written,
     }
     limits = find_limits(report, meta, encoders)
-    on_hub = list(dict.fromkeys(each["name"] for each in backbones if "url" in each))
+    on_hub = list(dict.fromkeys(each["name"] for each in pretrained if "url" in each))
     files = [each for each in model.rglob("*") if each.is_file() and each.name not in (README, META)]
     readme = _render(
         {
@@ -131,6 +130,8 @@ def make_card(
             "sources": [{**dict.fromkeys(("url", "author", "license")), **each} for each in meta["sources"]],
             "scores": {component["id"]: _scores(component, notes, in_train) for component in report["components"]},
             "counts_train": bool(in_train),
+            "has_intervals": has_intervals(report),
+            "sequences": {component["id"]: _sequences(component, report["data"]) for component in report["components"]},
             "marker": MARKER,
             "kept": kept,
         }
@@ -242,6 +243,12 @@ def _scores(component: Json, notes: Notes, in_train: Mapping[str, int]) -> List[
         meaning = notes.labels.get(label["name"], standard)
         rows.append({**label, "in_train": in_train.get(label["name"], 0), "meaning": meaning, "is_label": True})
     return rows
+
+
+def _sequences(component: Json, data: Json) -> str:
+    """RETURNS (str): What the sequences of a component are: documents where no sentence is annotated."""
+    has_sentences = any(each["by"] == "sentence_length" for each in component["breakdowns"])
+    return "sentences" if has_sentences or data["sentences"] > data["documents"] else "documents"
 
 
 def _training(run: Json, report: Json) -> Iterator[Tuple[str, str]]:

@@ -21,6 +21,11 @@ CONTEXT = (
     "Texts are read in windows of {window} word pieces at most, which overlap by {overlap}: words of a longer text "
     "that are further apart do not see each other."
 )
+SMALLER = "The encoder of {name} computes in {precision}, not in the 32-bit floats of training."
+NUMBERS = {
+    "auto": "The encoder of {name} computes in the fastest of the numbers in which its scores were measured and good "
+    "enough, else in those of its weights ({precision}): perhaps not in the 32-bit floats of training."
+}
 
 Part = Mapping[str, Any]
 
@@ -31,7 +36,7 @@ def find_limits(report: Part, meta: Part, encoders: Sequence[Part]) -> List[str]
     report (Part): As `report.schema.json` says. meta (Part): The pipeline's. encoders (Sequence[Part]): Their configs.
     RETURNS (List[str]): A sentence or two each; those about all of it first.
     """
-    found = [*_of_data(report), *_of_encoders(report, meta, encoders)]
+    found = [*_of_data(report), *_of_encoders(report, meta, encoders), *_of_pruning(meta), *_of_changes(meta)]
     for component in report["components"]:
         found += _of_component(component, report["model"]["labels"])
     return found
@@ -56,6 +61,16 @@ def between(interval: Optional[Part]) -> str:
     return "" if interval is None else f" ({percent(interval['low'])} to {percent(interval['high'])})"
 
 
+def has_intervals(report: Part) -> bool:
+    """RETURNS (bool): Whether any score of the report has an interval."""
+    return any(
+        interval is not None
+        for component in report["components"]
+        for each in [*component["averages"].values(), *component["labels"]]
+        for interval in each["intervals"].values()
+    )
+
+
 def _of_data(report: Part) -> Iterator[str]:
     data, names = report["data"], [domain["name"] for domain in report["data"]["domains"]]
     where = f" from {', '.join(map(code, names))}" if len(names) > 1 else ""
@@ -67,7 +82,7 @@ def _of_data(report: Part) -> Iterator[str]:
         yield f"**{data['trained_on']:,} of these documents were in the training data, so the scores are too good.**"
     elif data["trained_on"] is None:
         yield "The pipeline does not say what it was trained on, so it is not known whether these documents were in it."
-    if not report["run"]["n_samples"] or data["documents"] < 2:
+    if not has_intervals(report):
         yield "There are no intervals, so how far the scores may be from those on other texts of the kind is not known."
 
 
@@ -80,8 +95,37 @@ def _of_encoders(report: Part, meta: Part, encoders: Sequence[Part]) -> Iterator
         about = meta.get("ctx_quantized") or {}
         before, after = (about.get(key, {}).get("scores", {}) for key in ("before", "after"))
         changes = [f"{code(key)} from {before[key]:.1f} to {after[key]:.1f}" for key in before if key in after]
-        told = f" By that, on {code(about.get('dev', ''))}, went {', '.join(changes)}." if changes else ""
-        yield f"The encoder of {code(name)} computes in {code(precision)}, not in the 32-bit floats of training.{told}"
+        way = "By that" if precision != "auto" else f"In {code(about.get('precision'))}"
+        told = f" {way}, on {code(about.get('dev', ''))}, went {', '.join(changes)}." if changes else ""
+        yield NUMBERS.get(precision, SMALLER).format(name=code(name), precision=code(precision)) + told
+
+
+def _of_pruning(meta: Part) -> Iterator[str]:
+    about = meta.get("ctx_prune") or {}
+    for each in about.get("encoders", ()):
+        parts = [
+            f"{len(each['layers'])} of {each['layers_before']} layers",
+            f"{each['units']} of {each['units_before']} feed-forward units in each of them",
+        ]
+        heads = f"; {each['heads_removed']} attention heads were removed" if each["heads_removed"] else ""
+        yield f"An encoder was pruned: it has {' and '.join(parts)}{heads}."
+    if about:
+        most = f" by more than {about['drop']:.1f} points" if about["drop"] > 0 else ""
+        yield f"When the pipeline was pruned, no score fell{most} on the dev data of that time."
+
+
+def _of_changes(meta: Part) -> Iterator[str]:
+    """What was calibrated before the weights were changed."""
+    calibrated, pruned = meta.get("ctx_calibration") or {}, meta.get("ctx_prune") or {}
+    date = (meta.get("ctx_quantized") or {}).get("date", "")
+    before = {
+        "pruned": [name for name in pruned.get("calibrated_before", ()) if name not in calibrated],
+        "put into smaller numbers": [name for name, each in calibrated.items() if each.get("date", date) < date],
+    }
+    for done, names in before.items():
+        if names:
+            listed = ", ".join(map(code, names))
+            yield f"{listed}: temperature and thresholds were fitted before the pipeline was {done}, and not since."
 
 
 def _of_component(component: Part, labels_of: Mapping[str, Sequence[str]]) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """`convert` and `validate`, in this process and as `python -m spacy ctx`."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -19,6 +20,7 @@ else:
     import tomli as tomllib
 
 GOOD = "# doc = a\n# domain = web\n[LOC Rome/PROPN] ~,/PUNCT\n"
+LONG = "# doc = a\n[LOC Rome] and [ORG Roma] , [LOC Ostia] and [LOC Rome] again\n"
 BAD = "# doc = a\nx]\n\n# doc = b\n[LOC y\n"
 
 
@@ -121,14 +123,35 @@ def test_cli_convert_reports_an_output_that_cannot_be_written(folder):
 
 
 def test_cli_validate_shows_counts(folder):
+    (folder / "long.txt").write_text(LONG)
+    result = run("validate", "train=good.txt", "test=long.txt")
+    found = (re.split(r"\s{2,}", line.strip(), maxsplit=1) for line in result.output.splitlines())
+    rows = {name: " ".join(cells).split() for name, *cells in found}
+    assert rows["tokens"] == ["2", "8"]
+    assert rows["entities"] == ["1", "4"]
+    assert rows["LOC"] == ["1", "100%", "3", "75%"]
+    assert rows["ORG"] == ["0", "0%", "1", "25%"]
+    assert rows["tags"] == ["2", "0"]
+    assert rows["PROPN"] == ["1", "50%", "0"]
+    assert rows["mentions not in train"] == ["50%"]
+    assert rows["documents: web"] == ["1", "0"]
+
+
+def test_cli_validate_finds_a_leak_between_splits_and_compares_no_names_of_documents(folder):
+    (folder / "good.txt").write_text(LONG)
     result = run("validate", "train=good.txt", "test=good.txt")
-    rows = {line.split("  ")[0].strip(): line.split()[-2:] for line in result.output.splitlines() if line}
-    assert rows["tokens"] == ["2", "2"]
-    assert rows["LOC" if "LOC" in rows else "entities"] == ["1", "1"]
-    assert rows["mentions not in train"][-1] == "0%"
-    assert rows["documents: web"] == ["1", "1"]
-    assert result.exit_code == 1  # the same document twice
-    assert "CT307" in result.output
+    assert result.exit_code == 1
+    assert "CT383" in result.output
+    assert "CT307" not in result.output
+
+
+def test_cli_validate_finds_a_leak_between_files_of_one_name(folder):
+    for name in ("old", "new"):
+        (folder / name).mkdir()
+        (folder / name / "data.txt").write_text(LONG)
+    result = run("validate", "old/data.txt", "new/data.txt")
+    assert result.exit_code == 1
+    assert "stands in new/data.txt and in old/data.txt" in result.output
 
 
 def test_cli_validate_exit_code_follows_errors_and_strict_warnings(folder):
@@ -145,6 +168,17 @@ def test_name_splits_takes_names_and_paths(folder):
         "train": ["x", "y"],
         "z": ["dev/z.spacy"],
         "a=b": ["a=b.txt"],
+    }
+
+
+def test_name_splits_joins_none_that_are_not_called_alike():
+    found = name_splits(["old/data.spacy", "train=x", "new/data.jsonl", "more/train.txt", "other/dev.txt"])
+    assert {name: [str(path) for path in paths] for name, paths in found.items()} == {
+        "old/data.spacy": ["old/data.spacy"],
+        "train": ["x"],
+        "new/data.jsonl": ["new/data.jsonl"],
+        "more/train.txt": ["more/train.txt"],
+        "dev": ["other/dev.txt"],
     }
 
 

@@ -80,10 +80,50 @@ def test_validate_warns_of_sentences_in_two_splits(check):
     assert warning.line == 1
 
 
+def test_validate_compares_texts_without_capitals_and_white_space(nlp, tmp_path):
+    (tmp_path / "train.iob").write_text("Rome B-LOC\nis O\nvery O\nold O\n. O\n")
+    (tmp_path / "test.jsonl").write_text('{"text": "ROME is very  old.", "entities": [[0, 4, "LOC"]]}\n')
+    paths = {name: [tmp_path / name] for name in ("train.iob", "test.jsonl")}
+    assert codes(validate(paths, nlp).errors) == [("CT383", 1)]
+
+
+def test_validate_compares_a_document_without_sentences_as_one(check, nlp):
+    words = LONG.replace("[LOC Rome]", "Rome").split()
+    whole = Doc(nlp.vocab, words=words, tags=["T"] * len(words))
+    starts = [True] + [False] * (len(words) - 1)
+    parts = Doc(nlp.vocab, words=["Yes", *words], tags=["T"] * (len(words) + 1), sent_starts=[True, *starts])
+    for train, test, token in ((whole, parts, 1), (parts, whole, 0)):
+        result = check(train=[train], test=[test])
+        assert [(each.path[-10:], each.token) for each in result.problems if each.code == "CW304"] == [
+            ("test.spacy", token)
+        ]
+
+
+def test_validate_reports_a_broken_document_and_goes_on(nlp, tmp_path):
+    good = Doc(nlp.vocab, words=["a", "b"], ents=["B-X", "O"])
+    broken = DocBin(docs=[good, good])
+    broken.span_groups[1] = b"broken"
+    broken.to_disk(tmp_path / "a.spacy")
+    DocBin(docs=[good]).to_disk(tmp_path / "b.spacy")
+    result = validate({"train": [tmp_path / "a.spacy", tmp_path / "b.spacy"]}, nlp)
+    assert [(each.code, each.path) for each in result.errors] == [("CT309", str(tmp_path / "a.spacy"))]
+    assert result.splits[0].docs == 2
+
+
+def test_validate_reports_a_file_that_cannot_be_read(nlp, tmp_path, monkeypatch):
+    def refuse(path, *args, **kwargs):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    (tmp_path / "a.txt").write_text("a")
+    monkeypatch.setattr(Path, "open", refuse)
+    (error,) = validate({"train": [tmp_path / "a.txt"]}, nlp).errors
+    assert error.message == "[CT301] The file cannot be read: Permission denied."
+
+
 def test_validate_warns_of_entities_over_sentence_borders_and_missing_tags(check, nlp):
     doc = Doc(nlp.vocab, words=["a", "b"], ents=["B-X", "I-X"], sent_starts=[True, True], tags=["T", ""], user_data={})
     found = codes(check(train=[doc]).problems, is_error=False)
-    assert [code for code, _ in found] == ["CW301", "CW302", "CW305"]
+    assert [code for code, _ in found] == ["CW301", "CW302", "CW305", "CW305"]
 
 
 def test_validate_warns_of_labels_that_cannot_be_learnt_or_measured(check):
@@ -158,7 +198,7 @@ def test_validate_result_is_described_by_its_schema(check):
         0,
         None,
     )
-    assert result["splits"][0]["entities"] == {"LOC": 1, "PER": 1}
+    assert result["splits"][0]["labels"] == {"entities": {"LOC": 1, "PER": 1}}
     assert result["splits"][0]["domains"] == {"web": 1}
 
 
@@ -176,7 +216,8 @@ def test_statistics_counts_and_compares(nlp):
     train.add(Doc(nlp.vocab, words=["a", "b"], ents=["B-X", "B-Y"], sent_starts=[True, True], tags=["T", ""]), "web")
     other.add(Doc(nlp.vocab, words=["a", "b", "c", "a"], ents=["B-X", "B-X", "", "B-X"]))
     assert (train.docs, train.sents, train.tokens, train.tagged, train.domains["web"]) == (1, 2, 2, 1, 1)
-    assert (other.sents, other.unknown, other.ents["X"]) == (0, 1, 3)
+    assert (other.sents, other.unknown, other.labels) == (0, 1, {"entities": {"X": 3}})
+    assert train.labels == {"entities": {"X": 1, "Y": 1}, "tags": {"T": 1}}
     assert unseen_share(train, other) == pytest.approx(1 / 3)
     assert unseen_share(train, SplitStatistics("dev")) == 0.0
     assert conflicting_mentions([train, other]) == {"b": {"Y": 1, "X": 1}}

@@ -1,5 +1,9 @@
-"""Labels: such as cannot be learnt or measured, rare ones, one that outweighs the others, spellings of one label."""
+"""Labels: such as cannot be learnt or measured, rare ones, one that outweighs the others, spellings of one label.
 
+Each layer (see `statistics`) is looked at by itself.
+"""
+
+import re
 from collections import Counter
 from typing import Dict, Iterator, List, Optional, Tuple
 
@@ -8,26 +12,24 @@ from spacy.tokens import Doc
 
 from ...warnings import Warnings
 from ..records import Problem
-from ..statistics import SplitStatistics
+from ..statistics import TAGS, SplitStatistics, labels_of, layers_of
 from ..token_table import TokenTable
 
-ENTITIES, TAGS = "entities", "tags"
 RARE = 10  # fewer examples are few,
 RARE_SHARE = 0.1  # where the most frequent label has many more
 LARGEST_SHARE = 0.9  # of a label that outweighs all others,
-LEAST_ENTITIES = 100  # where it can be told
+LEAST_LABELS = 100  # where it can be told
 TYPO_SHARE = 0.05  # a misspelling is rarer than this share of what it misspells
 EDITS = ((8, 2), (3, 1))  # labels of so many characters, and how many of these may differ
+SIGNS = re.compile(r"[-_\s]")  # that make no other label
+
+Counts = Dict[str, "Counter[str]"]  # by the split
 
 
 class LabelIndex:
-    """Which labels there are, in the layers "entities", "tags" and `doc.spans['…']`, how often, and where first.
-
-    counts (Dict[str, Counter]): By the layer, how often each label occurs.
-    """
+    """Where each label of each layer occurs first."""
 
     def __init__(self) -> None:
-        self.counts: Dict[str, Counter[str]] = {}
         self._first: Dict[Tuple[str, str], int] = {}
 
     def add(self, doc: Doc, first: int) -> None:
@@ -36,22 +38,12 @@ class LabelIndex:
         doc (Doc): The document.
         first (int): The number of its first token in the table.
         """
-        for ent in doc.ents:
-            self._add(ENTITIES, ent.label_, first + ent.start)
-        for key, group in doc.spans.items():
-            for span in filter(len, group):
-                self._add(f"doc.spans[{key!r}]", span.label_, first + span.start)
-        for token in doc:
-            if token.tag:
-                self._add(TAGS, token.tag_, first + token.i)
+        for layer, label, token in labels_of(doc):
+            self._first.setdefault((layer, label), first + token)
 
     def first(self, layer: str, label: str) -> int:
         """RETURNS (int): The number of the token at which a label first occurs."""
         return self._first[layer, label]
-
-    def _add(self, layer: str, label: str, token: int) -> None:
-        self.counts.setdefault(layer, Counter())[label] += 1
-        self._first.setdefault((layer, label), token)
 
 
 def check_labels(
@@ -65,43 +57,54 @@ def check_labels(
     table (TokenTable): The documents.
     YIELDS (Problem): Warnings, at the first place of a label where it has one.
     """
-    for label in sorted({label for split in splits for label in split.ents}):
-        having = [split.name for split in splits if split.ents[label]]
-        if sum(split.ents[label] for split in splits) == 1:
-            yield _at(table, index.first(ENTITIES, label), Warnings.CW305.format(label=label))
-        if train is not None and train not in having:
-            yield _at(table, index.first(ENTITIES, label), Warnings.CW306.format(label=label))
-        lacking = [split.name for split in splits if split.name != train and split.ents and not split.ents[label]]
-        if train is not None and train in having and lacking:
-            yield Problem(", ".join(lacking), 0, Warnings.CW307.format(label=label), is_error=False)
-    yield from _check_balance(splits, train)
-    for layer, counts in index.counts.items():
-        for label, other in misspelt(counts, case_only=layer == TAGS):
+    for layer in layers_of(splits):
+        counts = {split.name: split.of(layer) for split in splits}
+        everywhere = sum(counts.values(), Counter[str]())
+        yield from _check_splits(layer, counts, everywhere, train, index, table)
+        yield from _check_balance(layer, counts, everywhere, train)
+        for label, other in misspelt(everywhere, case_only=layer == TAGS):
             message = Warnings.CW314.format(
-                label=label, n=f"{counts[label]:,}", layer=layer, other=other, most=f"{counts[other]:,}"
+                label=label, n=f"{everywhere[label]:,}", layer=layer, other=other, most=f"{everywhere[other]:,}"
             )
             yield _at(table, index.first(layer, label), message)
 
 
-def _check_balance(splits: List[SplitStatistics], train: Optional[str]) -> Iterator[Problem]:
+def _check_splits(
+    layer: str, counts: Counts, everywhere: "Counter[str]", train: Optional[str], index: LabelIndex, table: TokenTable
+) -> Iterator[Problem]:
+    """Labels that occur once, or not in every split that has others of the layer."""
+    for label in sorted(everywhere):
+        if everywhere[label] == 1:
+            yield _at(table, index.first(layer, label), Warnings.CW305.format(label=label, layer=layer))
+        if train is None:
+            continue
+        lacking = [name for name, each in counts.items() if name != train and each and not each[label]]
+        if not counts[train][label]:
+            yield _at(table, index.first(layer, label), Warnings.CW306.format(label=label, layer=layer))
+        elif lacking:
+            message = Warnings.CW307.format(label=label, layer=layer)
+            yield Problem(", ".join(lacking), 0, message, is_error=False)
+
+
+def _check_balance(layer: str, counts: Counts, everywhere: "Counter[str]", train: Optional[str]) -> Iterator[Problem]:
     """Rare labels, and one that outweighs the others: in the split that is learnt from, else in all together."""
-    learnt = [split for split in splits if train in (None, split.name)]
-    name = ", ".join(split.name for split in learnt)
-    counts = sum((split.ents for split in learnt), Counter[str]())
-    if len(counts) < 2:
+    name = ", ".join(counts) if train is None else train
+    learnt = everywhere if train is None else counts[train]
+    if len(learnt) < 2:
         return
-    (largest, most), total = counts.most_common(1)[0], counts.total()
-    everywhere = sum((split.ents for split in splits), Counter[str]())
+    (largest, most), total = learnt.most_common(1)[0], learnt.total()
     rare = [
         f"{label} {n}"
-        for label, n in reversed(counts.most_common())
+        for label, n in reversed(learnt.most_common())
         if n < RARE and n <= RARE_SHARE * most and everywhere[label] > 1
     ]
     if rare:
-        message = Warnings.CW309.format(split=name, largest=largest, most=f"{most:,}", labels=", ".join(rare))
+        message = Warnings.CW309.format(
+            layer=layer, split=name, largest=largest, most=f"{most:,}", labels=", ".join(rare)
+        )
         yield Problem(name, 0, message, is_error=False)
-    if most >= LARGEST_SHARE * total and total >= LEAST_ENTITIES:
-        message = Warnings.CW310.format(share=most / total, total=f"{total:,}", split=name, label=largest)
+    if most >= LARGEST_SHARE * total and total >= LEAST_LABELS:
+        message = Warnings.CW310.format(share=most / total, total=f"{total:,}", layer=layer, split=name, label=largest)
         yield Problem(name, 0, message, is_error=False)
 
 
@@ -129,7 +132,7 @@ def misspelt(counts: "Counter[str]", *, case_only: bool) -> Iterator[Tuple[str, 
 def _bare(label: str) -> str:
     """A label without what is not part of its name; the label itself where nothing would be left."""
     name = label[2:] if label[1:2] == "-" and label[:1] in "BILUES" else label
-    return "".join(char for char in name.casefold() if char.isalnum()) or label
+    return SIGNS.sub("", name.casefold()) or label
 
 
 def _is_typo(label: str, other: str, n: int, most: int) -> bool:

@@ -41,7 +41,7 @@ class Repeats:
 
         doc (Doc): The document.
         YIELDS (Problem): A text that was met before (an error where it is in another split, and not short); else
-            sentences that were met in another split.
+            sentences that were met in another split. A document without sentence starts is one sentence.
         """
         number = len(self.table.places) - 1
         here = self.table.places[number]
@@ -54,7 +54,7 @@ class Repeats:
             message = template.format(split=here.split, other=other.split, place=other.at(), text=doc.text[:_SHOWN])
             yield here.problem(message, is_error=leaks)
             return
-        for sent in doc.sents if doc.has_annotation("SENT_START") else ():
+        for sent in doc.sents if doc.has_annotation("SENT_START") else [doc[:]]:
             if len(sent) >= MIN_TOKENS:
                 found = self._sents.setdefault(_hash(sent.text), _First(number, sent.start, sent.start_char))
                 other = self.table.places[found.document]
@@ -65,4 +65,4 @@ class Repeats:
 
 
 def _hash(text: str) -> bytes:
-    return blake2b(" ".join(text.casefold().split()).encode("utf8", "surrogatepass"), digest_size=16).digest()
+    return blake2b("".join(text.casefold().split()).encode("utf8", "surrogatepass"), digest_size=16).digest()

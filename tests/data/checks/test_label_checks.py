@@ -22,6 +22,8 @@ from spacy_ctxtag.data.validate import validate
         ({"ORG": 100, "ORGAN": 1}, []),  # two characters of few
         ({"A": 100, "B": 1, "AB": 1}, []),  # too short to tell
         ({"#": 5, "$": 5}, []),  # no name at all
+        ({"C++": 5, "C": 5, "C#": 5, "POS+": 5, "POS-": 5}, []),  # signs that are part of a name
+        ({"कि": 5, "का": 5}, []),  # vowel signs, which are no letters
         ({"Größe": 100, "GRÖSSE": 1, "Größen": 1}, [("GRÖSSE", "Größe"), ("Größen", "Größe")]),
         ({"LOC": 5, "PER": 5, "ORG": 5, "MISC": 5}, []),
     ],
@@ -35,28 +37,54 @@ def test_labels_tags_differ_by_capitals_only() -> None:
     assert list(misspelt(counts, case_only=True)) == [("nn", "NN")]
 
 
+LAYERS = ["entities", "tags", 'doc.spans["it\'s"]']
+
+
+@pytest.fixture(params=LAYERS)
+def layer(request: Any) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-def check(nlp: Any, tmp_path: Any) -> Any:
-    """Validate splits of entities, given as labels and numbers."""
+def check(nlp: Any, tmp_path: Any, layer: str) -> Any:
+    """Validate splits, given as labels of one layer and numbers."""
 
     def run(**splits: Dict[str, int]) -> Any:
         paths = {}
-        for name, labels in splits.items():
-            words = [f"{label.lower()}{i}{name}" for label, n in labels.items() for i in range(n)]
-            ents = [f"B-{label}" for label, n in labels.items() for _ in range(n)]
+        for name, numbers in splits.items():
+            labels = [label for label, n in numbers.items() for _ in range(n)]
+            doc = Doc(nlp.vocab, words=[f"{label.lower()}{i}{name}" for i, label in enumerate(labels)])
+            if layer == "tags":
+                for token, label in zip(doc, labels, strict=True):
+                    token.tag_ = label
+            else:
+                spans = [Span(doc, i, i + 1, label) for i, label in enumerate(labels)]
+                doc.set_ents(spans if layer == "entities" else [])
+                doc.spans.update({"it's": spans} if layer != "entities" else {})
             paths[name] = [tmp_path / f"{name}.spacy"]
-            DocBin(store_user_data=True, docs=[Doc(nlp.vocab, words=words, ents=ents)]).to_disk(paths[name][0])
+            DocBin(store_user_data=True, docs=[doc]).to_disk(paths[name][0])
         return validate(paths, nlp)
 
     return run
 
 
-def test_labels_rare_ones_are_told_by_the_training_data(check: Any) -> None:
+def test_labels_that_cannot_be_learnt_or_measured(check: Any, layer: str) -> None:
+    problems = check(train={"A": 3, "BB": 3}, dev={"BB": 1, "CC": 2, "DD": 1}, test={"A": 2, "BB": 2}).problems
+    assert [(each.code, each.path.rpartition("/")[2], each.token) for each in problems] == [
+        ("CW307", "dev", -1),
+        ("CW306", "dev.spacy", 1),
+        ("CW305", "dev.spacy", 3),
+        ("CW306", "dev.spacy", 3),
+    ]
+    assert all(f" of {layer} " in each.message for each in problems)
+
+
+def test_labels_rare_ones_are_told_by_the_training_data(check: Any, layer: str) -> None:
     (problem,) = check(
         train={"LOC": 90, "ORG": 10, "DATE": 9, "PER": 2}, dev={"LOC": 2, "ORG": 1, "DATE": 1, "PER": 99}
     ).problems
     assert (problem.code, problem.path, problem.is_error) == ("CW309", "train", False)
-    assert "Few examples in train, where 'LOC' has 90: PER 2, DATE 9." in problem.message
+    assert f"Labels of {layer} with few examples in train, where 'LOC' has 90: PER 2, DATE 9." in problem.message
 
 
 def test_labels_rare_ones_are_told_by_all_where_there_is_no_train(check: Any) -> None:
@@ -66,10 +94,10 @@ def test_labels_rare_ones_are_told_by_all_where_there_is_no_train(check: Any) ->
 
 
 @pytest.mark.parametrize(("n", "codes"), [(90, ["CW310"]), (89, [])])
-def test_labels_one_that_outweighs_the_others(check: Any, n: int, codes: List[str]) -> None:
+def test_labels_one_that_outweighs_the_others(check: Any, layer: str, n: int, codes: List[str]) -> None:
     problems = check(train={"LOC": n, "PER": 100 - n}).problems
     assert [each.code for each in problems] == codes
-    assert all("90% of the 100 entities in train are 'LOC'" in each.message for each in problems)
+    assert all(f"90% of the 100 labels of {layer} in train are 'LOC'" in each.message for each in problems)
 
 
 def test_labels_misspelt_ones_are_told_for_every_layer(nlp: Any, tmp_path: Any) -> None:
@@ -79,7 +107,8 @@ def test_labels_misspelt_ones_are_told_for_every_layer(nlp: Any, tmp_path: Any) 
     path = tmp_path / "a.spacy"
     DocBin(store_user_data=True, docs=[doc]).to_disk(path)
     problems = validate({"train": [path]}, nlp).problems
-    assert [(each.code, each.token) for each in problems] == [("CW309", -1), ("CW314", 40), ("CW314", 3), ("CW314", 41)]
-    assert "Label 'LOCC' (2 ×) of entities is written nearly as 'LOC' (40 ×)." in problems[1].message
-    assert "Label 'np' (1 ×) of doc.spans['chunks'] is" in problems[2].message
-    assert "Label 'nn' (1 ×) of tags is" in problems[3].message
+    messages = [each.message for each in problems if each.code == "CW314"]
+    assert [each.token for each in problems if each.code == "CW314"] == [40, 3, 41]
+    assert "Label 'LOCC' (2 ×) of entities is written nearly as 'LOC' (40 ×)." in messages[0]
+    assert "Label 'np' (1 ×) of doc.spans['chunks'] is" in messages[1]
+    assert "Label 'nn' (1 ×) of tags is" in messages[2]
