@@ -75,8 +75,12 @@ def card_cli(
         raise typer.Exit(1) from error
 
     def write(folder: Path) -> Any:
-        shutil.copytree(model, folder)
-        write_texts(folder, made.files())
+        try:
+            shutil.copytree(model, folder)
+            write_texts(folder, made.files())
+        except OSError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
 
     try:
         if target.resolve() == model.resolve():

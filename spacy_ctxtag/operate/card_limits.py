@@ -62,13 +62,8 @@ def between(interval: Optional[Part]) -> str:
 
 
 def has_intervals(report: Part) -> bool:
-    """RETURNS (bool): Whether any score of the report has an interval."""
-    return any(
-        interval is not None
-        for component in report["components"]
-        for each in [*component["averages"].values(), *component["labels"]]
-        for interval in each["intervals"].values()
-    )
+    """RETURNS (bool): Whether scores of the report have intervals: not without draws, or for one document."""
+    return any(each["averages"]["micro"]["intervals"]["f1"] is not None for each in report["components"])
 
 
 def _of_data(report: Part) -> Iterator[str]:

@@ -130,15 +130,23 @@ def test_card_writes_nothing_for_bad_input(
     assert files(model) == before
 
 
-def test_card_writes_nothing_when_a_file_cannot_be_written(
-    model: Path, report: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_card_writes_nothing_when_a_file_cannot_be_written(model: Path, report: Path) -> None:
     before = files(model)
     (model / "meta.json.tmp").mkdir()
-    with pytest.raises(OSError, match=r"meta\.json\.tmp"):
-        CliRunner().invoke(app, ["card", str(model), "--report", str(report)], catch_exceptions=False)
+    run(model, "--report", report, fails=f"{model} could not be written: ")
     (model / "meta.json.tmp").rmdir()
     assert files(model) == before
+
+
+def test_card_leaves_no_half_of_a_copy(model: Path, report: Path, tmp_path: Path) -> None:
+    (model / "README.md.tmp").mkdir()  # in the way, in the copy, too
+    run(model, "--report", report, "--output", tmp_path / "new" / "release", fails="release could not be written: ")
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_card_imports_code_also_where_nothing_is_measured(model: Path, report: Path, tmp_path: Path) -> None:
+    (tmp_path / "code.py").write_text("raise ValueError('it was imported')", encoding="utf8")
+    run(model, "--report", report, "--code", tmp_path / "code.py", fails="it was imported")
 
 
 def test_card_refuses_a_model_that_is_not_there(report: Path, tmp_path: Path) -> None:

@@ -177,8 +177,12 @@ def test_prune_says_that_a_calibration_is_of_the_pipeline_as_it_was(
 ) -> None:
     nlp = spacy.load(model)
     nlp.meta["ctx_calibration"] = {"ctx_ner": {"temperature": 2.0}}
+    nlp.meta["ctx_prune"] = {"calibrated_before": ["ctx_chunker"]}
     nlp.to_disk(tmp_path / "model")
     assert re.search(r"CW511\].*ctx_ner", prune(tmp_path / "model", tmp_path / "out", *data, *QUICK))
+    meta = json.loads((tmp_path / "out" / "meta.json").read_text(encoding="utf8"))
+    assert "ctx_calibration" not in meta
+    assert meta["ctx_prune"]["calibrated_before"] == ["ctx_chunker", "ctx_ner"]
 
 
 # What is refused

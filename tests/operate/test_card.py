@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import spacy
 import yaml
-from card_helpers import HOSTILE, LABELS, make_manifest, make_model, make_report, make_spans, make_tags, write
+from card_helpers import HOSTILE, LABELS, make_manifest, make_model, make_report, make_spans, make_tags, scores, write
 from huggingface_hub import ModelCard
 from markdown_it import MarkdownIt
 from spacy.cli.package import package
@@ -144,6 +144,18 @@ def test_card_body_has_no_headings_but_its_own(card: Card) -> None:
     ]
 
 
+def test_card_speaks_of_intervals_and_sentences_only_where_there_are_some(model: Path, card: Card) -> None:
+    assert "with 95 % intervals" in card.readme
+    bare = {"intervals": dict.fromkeys(("precision", "recall", "f1"))}
+    averages = {key: {**scores(0.8), **bare} for key in make_spans()["averages"]}
+    labels = [{**label, **bare} for label in make_spans()["labels"]]
+    data = {**make_report()["data"], "documents": 1, "sentences": 1}
+    one = make_report(data=data, components=[make_spans(averages=averages, labels=labels, breakdowns=[])])
+    found = make_card(model, one).readme
+    assert "On the test data, in percent. A span" in found
+    assert "70.0 % of 200 documents are without a mistake." in found
+
+
 def test_card_shows_scores_with_intervals_and_meanings(card: Card) -> None:
     assert "| `PERSON` | a &#124; person | 90.0 (85.0 to 95.0) |" in card.readme
     assert "| `NOUN` | noun | 95.0" in card.readme
@@ -203,6 +215,49 @@ def test_card_names_the_encoder_and_what_matters_of_the_config(tmp_path: Path) -
     assert "- `training.optimizer.@optimizers = " in found.readme
 
 
+def write_pipeline(folder: Path, config: str) -> dict[str, Any]:
+    """Write a pipeline as far as a card reads it. RETURNS (dict): A report of it."""
+    (folder / "config.cfg").write_text(config, encoding="utf8")
+    write(folder / "meta.json", {"lang": "en", "name": "finder", "version": "1.2.3", "pipeline": ["transformer"]})
+    return make_report(model={**make_report()["model"], "pipeline": ["transformer"], "labels": {}})
+
+
+@pytest.mark.parametrize("architecture", ["TransformerModel.v3", "Tok2VecTransformer.v1"])
+def test_card_names_encoders_of_spacy_transformers_and_vectors(tmp_path: Path, architecture: str) -> None:
+    report = write_pipeline(
+        tmp_path,
+        f"""
+[components]
+
+[components.transformer]
+
+[components.transformer.model]
+@architectures = "spacy-transformers.{architecture}"
+name = "roberta-base"
+
+[components.ner]
+
+[components.ner.model]
+
+[components.ner.model.tok2vec]
+@architectures = "spacy-transformers.TransformerListener.v1"
+name = "no-weights"
+
+[initialize]
+vectors = "/home/somebody/my_vectors"
+init_tok2vec = "pretrain/model5.bin"
+""",
+    )
+    found = make_card(tmp_path, report)
+    assert front_matter(found)["base_model"] == "roberta-base"
+    assert found.meta["sources"] == [
+        {"name": "roberta-base", "url": "https://huggingface.co/roberta-base"},
+        {"name": "my_vectors"},
+        {"name": "model5.bin"},
+    ]
+    assert "nothing that its config" not in found.readme
+
+
 # A run
 
 
@@ -231,6 +286,29 @@ def test_card_does_not_count_data_that_have_changed(model: Path, train: Path) ->
     found = make_card(model, make_report(), manifest=manifest).readme
     assert f"| train | train.spacy | – | – | `{manifest['data'][str(train)]}` |" in found
     assert "in train" not in found
+
+
+@pytest.mark.parametrize(("limit", "numbers"), [(0, (2, 4, 2)), (1, (1, 2, 1))])
+def test_card_counts_data_as_the_run_has_read_them(
+    model: Path, tmp_path: Path, limit: int, numbers: tuple[int, ...]
+) -> None:
+    path = tmp_path / "train.txt"
+    path.write_text("Ada;B-PERSON\nleft;O\n\nBo;B-PERSON\nstayed;O\n", encoding="utf8")
+    manifest = make_manifest(path)
+    reader = {"@readers": "spacy-ctxtag.Corpus.v1", "path": str(path), "limit": limit, "max_length": 1}
+    options = {"format": "columns", "separator": "semicolon"}
+    corpora = {"train": {"@readers": "spacy-ctxtag.RareLabels.v1", "corpus": {**reader, "options": options}}}
+    manifest["config"]["corpora"] = corpora
+    found = make_card(model, make_report(), manifest=manifest).readme
+    docs, tokens, n_persons = numbers
+    assert f"| train | train.txt | {docs} | {tokens} | " in found
+    assert f"| 15 | {n_persons} |" in found
+
+
+def test_card_does_not_count_data_of_a_reader_with_other_options(model: Path, train: Path) -> None:
+    manifest = make_manifest(train)
+    manifest["config"]["corpora"] = {"x": {"@readers": "my.Reader.v1", "path": str(train), "options": {"rot13": True}}}
+    assert "| train | train.spacy | – | – |" in make_card(model, make_report(), manifest=manifest).readme
 
 
 def test_card_of_a_run_that_was_cut_off(model: Path, train: Path) -> None:

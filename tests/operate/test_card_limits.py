@@ -8,6 +8,16 @@ from card_helpers import HOSTILE, make_report, make_spans, make_tags, row, score
 from spacy_ctxtag.operate.card_limits import find_limits
 from spacy_ctxtag.operate.markdown import code
 
+AVERAGES = make_spans()["averages"]
+PRUNED = {
+    "encoders": [
+        {"layers": [0, 3], "layers_before": 6, "units": 512, "units_before": 1536, "heads_removed": 4},
+        {"layers": [0], "layers_before": 1, "units": 9, "units_before": 12, "heads_removed": 0},
+    ],
+    "drop": 0.42,
+    "calibrated_before": ["ctx_ner"],
+}
+
 
 def limits(report: dict[str, Any], meta: dict[str, Any] | None = None, encoders: Any = ()) -> str:
     return "\n".join(find_limits(report, meta or {}, encoders))
@@ -63,9 +73,10 @@ def test_limits_tell_scores_that_are_too_good() -> None:
 
 
 def test_limits_tell_that_there_are_no_intervals() -> None:
-    run, labels = {**make_report()["run"], "n_samples": 0}, make_spans()["labels"]
+    run, labels = make_report()["run"], make_spans()["labels"]
     bare = [{**label, "intervals": dict.fromkeys(("precision", "recall", "f1"))} for label in labels]
-    found = limits(make_report(run=run, components=[make_spans(labels=bare)]))
+    averages = {key: {**each, "intervals": dict.fromkeys(each["intervals"])} for key, each in AVERAGES.items()}
+    found = limits(make_report(run=run, components=[make_spans(labels=bare, averages=averages)]))
     assert "There are no intervals" in found
     assert "`per-son` 50.0 (35 in the test data)" in found
 
@@ -77,6 +88,34 @@ def test_limits_tell_smaller_numbers_and_what_they_cost() -> None:
     assert "The encoder of `ctx_ner` computes in `int8`" in found
     assert "on `dev.spacy`, went `ents_f` from 93.1 to 92.9." in found
     assert "`ctx_tagger`" not in found
+
+
+def test_limits_say_what_automatic_precision_is() -> None:
+    model = {**make_report()["model"], "precision": {"ctx_ner": "auto"}}
+    scores = {"before": {"scores": {"ents_f": 93.14}}, "after": {"scores": {"ents_f": 92.9}}}
+    found = limits(make_report(model=model), {"ctx_quantized": {**scores, "precision": "int8", "dev": "dev.spacy"}})
+    assert "computes in `auto`" not in found
+    assert "The encoder of `ctx_ner` computes in the fastest of the numbers in which its scores were measured" in found
+    assert "In `int8`, on `dev.spacy`, went `ents_f` from 93.1 to 92.9." in found
+
+
+def test_limits_tell_what_was_pruned_and_what_it_cost() -> None:
+    found = limits(make_report(), {"ctx_prune": PRUNED})
+    both = "2 of 6 layers and 512 of 1536 feed-forward units in each of them; 4 attention heads were removed."
+    assert f"An encoder was pruned: it has {both}" in found
+    assert "it has 1 of 1 layers and 9 of 12 feed-forward units in each of them." in found
+    assert "no score fell by more than 0.4 points on the dev data of that time." in found
+    assert "no score fell on the dev data" in limits(make_report(), {"ctx_prune": {**PRUNED, "drop": -0.1}})
+
+
+def test_limits_tell_what_was_calibrated_before_the_weights_changed() -> None:
+    pruned = "`ctx_ner`: temperature and thresholds were fitted before the pipeline was pruned, and not since."
+    assert pruned in limits(make_report(), {"ctx_prune": PRUNED})
+    calibrated = {"ctx_ner": {"date": "2026-11-25T20:00:00+00:00"}}
+    assert "fitted before" not in limits(make_report(), {"ctx_prune": PRUNED, "ctx_calibration": calibrated})
+    for date, told in (("2026-11-25T21:00:00+00:00", True), ("2026-11-25T19:00:00+00:00", False)):
+        found = limits(make_report(), {"ctx_quantized": {"date": date}, "ctx_calibration": calibrated})
+        assert ("`ctx_ner`: temperature and thresholds were fitted before the pipeline was put into" in found) == told
 
 
 def test_limits_tell_the_window_of_each_kind_of_encoder_once() -> None:
