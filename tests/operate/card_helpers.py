@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import spacy
+import yaml
 
 HOSTILE = "a|b `c` <script>alert(1)</script> [x](http://evil.example) **d** \\| # e\n\n---\n\n| 1 | 2 |\u202e"
 LABELS = ["PERSON", "per-son", "Örtlichkeit", HOSTILE]
@@ -168,3 +169,10 @@ def make_manifest(train: Path, **changes: Any) -> dict[str, Any]:
 def write(path: Path, content: Any) -> Path:
     path.write_text(json.dumps(content), encoding="utf8")
     return path
+
+
+def front_matter(readme: str) -> dict[str, Any]:
+    """RETURNS (dict): The YAML at the head of a card."""
+    _, front, _ = readme.split("---\n", 2)
+    found: dict[str, Any] = yaml.safe_load(front)
+    return found
