@@ -67,7 +67,7 @@ def count_data(path: Path, sha256: str, lang: str, reader: Json) -> Optional[Spl
             return None
         found = SplitStatistics(path.name)
         docs = read_docs(path, spacy.blank(lang), ReadOptions.from_dict(reader.get("options") or {}))
-        for doc in islice(docs, reader.get("limit") or None):
+        for doc in filter(len, islice(docs, reader.get("limit") or None)):  # nothing is learnt from an empty one
             found.add(doc)
     except (OSError, TypeError, ValueError):  # data errors, too, and settings of a reader that is not ours
         return None

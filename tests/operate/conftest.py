@@ -14,5 +14,5 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def train(tmp_path: Path) -> Path:
     doc = Doc(spacy.blank("en").vocab, ["word0", "word0", "word1"], ents=["B-PERSON", "B-PERSON", "B-per-son"])
-    DocBin(docs=[doc]).to_disk(tmp_path / "train.spacy")
+    DocBin(docs=[doc, Doc(doc.vocab)]).to_disk(tmp_path / "train.spacy")
     return tmp_path / "train.spacy"
