@@ -20,8 +20,8 @@ from card_helpers import (
 from huggingface_hub import ModelCard
 from markdown_it import MarkdownIt
 from spacy.cli.package import package
-from spacy.tokens import Span
 
+from spacy_ctxtag.components.span_scores import register_extensions
 from spacy_ctxtag.operate.card import Card, Speed, make_card
 from spacy_ctxtag.operate.card_input import MARKER, Notes, check, read_kept, read_manifest, read_notes, read_report
 from spacy_ctxtag.operate.markdown import one_line
@@ -176,8 +176,7 @@ def test_card_example_of_use_runs(model: Path, card: Card) -> None:
     other = make_card(model, make_report(components=[spans, make_tags()])).readme
     key = other.split("```python\n")[1].split("```")[0]
     assert 'for span in doc.spans["it\'s"]:' in key
-    if not spacy.tokens.Span.has_extension("ctx_score"):
-        Span.set_extension("ctx_score", default=1.0)
+    register_extensions()
     exec(compile(code, "card", "exec"), {})
 
 
