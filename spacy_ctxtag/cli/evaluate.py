@@ -95,7 +95,9 @@ def evaluate_cli(
 
 
 def check_folder(path: Path) -> None:
-    """End the program where a folder has something that is no report and would be replaced."""
+    """End the program where a folder cannot be replaced, or has something that is no report."""
+    if path.exists() and path.samefile(Path.cwd()):
+        msg.fail(Errors.CT714.format(path=path), exits=1)
     names = sorted(each.name for each in path.iterdir()) if path.is_dir() else [path.name] if path.exists() else []
     others = [name for name in names if name not in FILES]
     if others:

@@ -33,6 +33,10 @@ class EvaluationErrors:
         "one that is empty or has a report of before."
     )
     CT713 = "{path} could not be written: {reason}"
+    CT714 = (
+        "{path} is the folder that the program runs in, which cannot be replaced. Name another, such as one in it: "
+        "--output report."
+    )
     CT725 = (
         "The report has the schema version {met}; its page can be made of version {expected}. Evaluate again: "
         "python -m spacy ctx evaluate."

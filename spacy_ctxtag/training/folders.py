@@ -11,12 +11,17 @@ def replace_folder(path: Path, write: Callable[[Path], Any]) -> None:
     """Write a folder under another name, and put it in the place of an older one.
 
     path (Path): The folder.
-    write (Callable[[Path], Any]): Writes it; gets the other name, where there is nothing yet.
+    write (Callable[[Path], Any]): Writes it; gets the other name, where there is nothing yet. If it fails, the older
+        one stays, and nothing else.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished, old = path.with_name(path.name + ".tmp"), path.with_name(path.name + ".old")
+    unfinished, old = _beside(path, "new"), _beside(path, "old")
     shutil.rmtree(unfinished, ignore_errors=True)
-    write(unfinished)
+    try:
+        write(unfinished)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
     if path.exists():
         shutil.rmtree(old, ignore_errors=True)
         path.rename(old)
@@ -26,12 +31,12 @@ def replace_folder(path: Path, write: Callable[[Path], Any]) -> None:
 
 def whole_folder(path: Path) -> Optional[Path]:
     """RETURNS (Optional[Path]): The folder; the older one where `replace_folder` was killed between its two renames."""
-    return next((each for each in (path, path.with_name(path.name + ".old")) if each.is_dir()), None)
+    return next((each for each in (path, _beside(path, "old")) if each.is_dir()), None)
 
 
 def remove_folder(path: Path) -> None:
     """Remove a folder, and what `replace_folder` may have left of it."""
-    for each in (path.with_name(path.name + ".tmp"), path.with_name(path.name + ".old"), path):
+    for each in (_beside(path, "new"), _beside(path, "old"), path):
         shutil.rmtree(each, ignore_errors=True)
 
 
@@ -61,6 +66,12 @@ def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
     finally:
         for written in unfinished.values():
             written.unlink(missing_ok=True)
+
+
+def _beside(path: Path, state: str) -> Path:
+    """RETURNS (Path): Where a folder is while it is not whole: a name that nobody gives to a folder of theirs."""
+    path = path.absolute()
+    return path.with_name(f".{path.name}.ctx-{state}")
 
 
 def _number(value: Any) -> Any:

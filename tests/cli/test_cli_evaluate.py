@@ -227,6 +227,14 @@ def test_evaluate_leaves_other_files_alone(model: Path, held_out: Path, tmp_path
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
+def test_evaluate_refuses_the_folder_it_runs_in(
+    model: Path, held_out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    evaluate(model, held_out, "--output", ".", fails="CT714")
+    evaluate(model, held_out, "--output", tmp_path, fails="CT714")
+
+
 def test_evaluate_replaces_an_older_report(model: Path, held_out: Path, tmp_path: Path) -> None:
     for name in ("report.json", "index.html"):
         (tmp_path / "report").mkdir(exist_ok=True)

@@ -312,11 +312,11 @@ def test_checkpoint_of_a_process_killed_between_two_renames_is_found(
     stop = Stop()
     stop.requested = True
     run(make(config), tmp_path, stop=stop)
-    (tmp_path / "checkpoint").rename(tmp_path / "checkpoint.old")
-    (tmp_path / "checkpoint.tmp").mkdir()
+    (tmp_path / "checkpoint").rename(tmp_path / ".checkpoint.ctx-old")
+    (tmp_path / ".checkpoint.ctx-new").mkdir()
     run(make(config), tmp_path, resume=True)
     assert_same(tmp_path, expected)
-    assert not list(tmp_path.glob("checkpoint*"))
+    assert not list(tmp_path.glob("*checkpoint*"))
 
 
 def test_seed_makes_another_run(config: Config, expected: Path, tmp_path: Path) -> None:
