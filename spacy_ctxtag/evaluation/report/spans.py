@@ -167,13 +167,14 @@ def bio_tags(mentions: Sequence[Mention], n: int) -> List[Tuple[bool, Optional[s
 
 
 def _error(record: SpanRecord, judged: Judged, mention: Mention, name: str) -> Dict[str, Any]:
-    start, end = context(record.frame, mention.start, mention.end)
-    shown = [each for each in record.predicted if start <= each.start and each.end <= end]
+    near = [each for each in record.gold if each.start < mention.end and mention.start < each.end]
+    start, end = context(record.frame, mention.start, mention.end, near)
+    shown = [each for each in record.predicted if each.start < end and start < each.end]
     return {
         "class": name,
         "label": mention.label,
         "probability": mention.probability,
-        "text": record.frame.words(mention.start, mention.end),
-        "index": shown.index(mention),
+        "text": record.frame.words(mention.start, min(mention.end, end)),
+        "index": next(i for i, each in enumerate(shown) if each is mention),
         "excerpt": excerpt_spans(record, judged, start, end),
     }

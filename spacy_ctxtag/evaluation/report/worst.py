@@ -32,11 +32,17 @@ class Worst:
         return [each for *_, each in sorted(self._heap, key=lambda kept: kept[:2], reverse=True)]
 
 
-def context(frame: Frame, start: int, end: int) -> Tuple[int, int]:
-    """RETURNS (Tuple[int, int]): Tokens from the beginning of the sentence in which some tokens begin to the end of
-    that in which they end; where these are many, only so many before them and behind."""
-    first, _ = frame.sequences[frame.sequence_at(start)]
-    _, last = frame.sequences[frame.sequence_at(end - 1)]
+def context(frame: Frame, start: int, end: int, near: Sequence[Mention] = ()) -> Tuple[int, int]:
+    """Which tokens are shown around some.
+
+    start, end (int): The tokens that it is about; of many, the first MOST_TOKENS_OF_A_DOCUMENT are shown.
+    near (Sequence[Mention]): Spans that should be seen with them.
+    RETURNS (Tuple[int, int]): From the beginning of the sentence in which the first of all these begins to the end of
+        that in which the last ends, but at most MOST_TOKENS // 2 before the tokens, and as many behind.
+    """
+    first, _ = frame.sequences[frame.sequence_at(min([start, *(each.start for each in near)]))]
+    _, last = frame.sequences[frame.sequence_at(max([end, *(each.end for each in near)]) - 1)]
+    end = min(end, start + MOST_TOKENS_OF_A_DOCUMENT)
     return max(first, start - MOST_TOKENS // 2), min(last, end + MOST_TOKENS // 2)
 
 
@@ -51,22 +57,23 @@ def part_of_document(frame: Frame, first_error: int) -> Tuple[int, int]:
 
 
 def excerpt_spans(record: SpanRecord, judged: Judged, start: int, end: int) -> Dict[str, Any]:
-    """RETURNS (Dict[str, Any]): A `span_excerpt` of the schema: some tokens, and the spans that lie in them."""
+    """RETURNS (Dict[str, Any]): A `span_excerpt` of the schema: some tokens, and the spans in them, cut where these
+    tokens end."""
     place = _places(record.frame, start, end)
 
     def marked(mentions: Sequence[Mention], names: Sequence[str]) -> List[Dict[str, Any]]:
         return [
             {
-                "start": record.frame.starts[each.start] - record.frame.starts[start],
-                "end": record.frame.ends[each.end - 1] - record.frame.starts[start],
-                "start_token": place[each.start - start],
-                "end_token": place[each.end - start],
+                "start": record.frame.starts[max(each.start, start)] - record.frame.starts[start],
+                "end": record.frame.ends[min(each.end, end) - 1] - record.frame.starts[start],
+                "start_token": place[max(each.start, start) - start],
+                "end_token": place[min(each.end, end) - start],
                 "label": each.label,
                 "class": name,
                 "probability": each.probability,
             }
             for each, name in zip(mentions, names, strict=True)
-            if start <= each.start and each.end <= end
+            if each.start < end and start < each.end
         ]
 
     spans = {"gold": marked(record.gold, judged.gold), "predicted": marked(record.predicted, judged.predicted)}

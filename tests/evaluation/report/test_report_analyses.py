@@ -296,6 +296,40 @@ def test_excerpts_of_long_documents_are_cut() -> None:
     assert not costly["excerpt"]["place"]["is_whole"]
 
 
+def test_excerpts_show_the_whole_of_what_an_error_is_compared_with() -> None:
+    sentences = {"sequences": [(0, 4), (4, 8), (8, 12)], "has_sentences": True}
+    [error] = report_of(make_record([(2, 6, "A")], [(5, 6, "A", 0.5)], 12, **sentences))["confident_errors"]
+    assert [(each["start_token"], each["end_token"]) for each in error["excerpt"]["gold"]] == [(2, 6)]
+    assert len(error["excerpt"]["tokens"]) == 8
+    assert error["excerpt"]["predicted"][error["index"]]["start_token"] == 5
+
+
+def test_excerpts_cut_spans_that_cross_their_borders() -> None:
+    record = make_record([(0, 400, "A")], [(200, 202, "A", 0.5), (249, 300, "B", 0.25)], 400)
+    error = report_of(record)["confident_errors"][0]
+    assert [(each["start"], each["end_token"]) for each in error["excerpt"]["gold"]] == [(0, MOST_TOKENS + 2)]
+    shown = [(each["start_token"], each["end_token"]) for each in error["excerpt"]["predicted"]]
+    assert shown == [(50, 52), (99, 102)]
+    assert error["excerpt"]["predicted"][0]["label"] == error["label"]
+
+
+def test_excerpts_of_endless_spans_are_cut() -> None:
+    n = 5000
+    record = make_record([(0, 9, "A"), (4000, n, "A")], [(4, n, "A", 0.5), (3000, 3001, "B", 0.25)], n)
+    long, short = report_of(record)["confident_errors"]
+    assert (len(long["excerpt"]["tokens"]), len(long["text"])) == (4 + MOST_TOKENS_OF_A_DOCUMENT + 50, 2 * 350 - 1)
+    assert len(short["excerpt"]["tokens"]) == MOST_TOKENS + 1
+    for error in (long, short):
+        shown, text = error["excerpt"]["predicted"][error["index"]], error["excerpt"]["text"]
+        assert (shown["label"], shown["probability"]) == (error["label"], error["probability"])
+        assert text[shown["start"] : shown["end"]] == error["text"]
+
+
+def test_confident_errors_point_at_themselves_among_equals() -> None:
+    [error] = report_of(make_record([(0, 1, "A")], [(0, 1, "A", 0.5)] * 2, 3))["confident_errors"]
+    assert error["excerpt"]["predicted"][error["index"]]["class"] == error["class"] == "spurious"
+
+
 def test_costly_documents_are_those_with_most_errors() -> None:
     good = make_record([(0, 1, "A")], [(0, 1, "A")], 3, 1)
     bad = [make_record([(0, 1, "A")], [(1, 2, "A")], 3, i, name=f"doc {i}") for i in range(2, 2 * SIZE)]
