@@ -221,8 +221,74 @@ def test_page_of_two_components_with_alike_names_has_anchors_for_both() -> None:
     first["id"], second["id"] = "spans:Ä b", "spans:Ö-b"
     ids = Page(render_page(report)).attributes("id")
     assert "spans-b-labels" in ids
-    assert "spans-b-2-labels" in ids
+    assert "2-spans-b-labels" in ids
     assert len(ids) == len(set(ids))
+
+
+def test_page_of_a_component_that_is_called_like_a_section_has_anchors_for_both() -> None:
+    for names in (("x", "x_errors"), ("x_errors", "x")):
+        report = renamed(without_parts(), lambda text: text)
+        report["components"] = report["components"][:2]
+        for component, name in zip(report["components"], names, strict=True):
+            component["id"] = f"spans:{name}"
+        ids = Page(render_page(report)).attributes("id")
+        assert len(ids) == len(set(ids)), names
+
+
+def test_page_gaps_have_an_empty_value() -> None:
+    assert ("td", {"class": "number", "data-value": ""}) in Page(render_page(without_parts())).elements
+
+
+def test_page_says_documents_where_there_are_no_sentences() -> None:
+    report = sample()
+    assert "faultless sentences" in Page(render_page(report)).text
+    report["data"]["sentences"] = report["data"]["documents"]
+    for component in report["components"]:
+        component["unavailable"].append({"analysis": "sentence_length", "reason": "sentences are not annotated"})
+    text = Page(render_page(report)).text
+    assert "faultless sentences" not in text
+    assert "faultless documents" in text
+    assert "sentences without a mistake" not in text
+    assert "documents without a mistake" in text
+    assert f"{report['data']['documents']} sentences" not in text
+
+
+def test_page_says_how_many_of_the_parts_are_drawn() -> None:
+    report = sample()
+    [domains] = [each for each in report["components"][0]["breakdowns"] if each["by"] == "domain"]
+    domains["rows"] = [{**domains["rows"][0], "name": f"d{i}"} for i in range(MOST_ROWS + 3)]
+    assert f"The {MOST_ROWS} most frequent of {MOST_ROWS + 3}." in Page(render_page(report)).text
+
+
+def test_page_says_why_there_are_no_intervals() -> None:
+    report = without_parts()
+    report["run"]["n_samples"] = 1000
+    text = Page(render_page(report)).text
+    assert "A narrow band" not in text
+    assert "95 % intervals by" not in text
+    assert "no intervals: too few documents" in text
+
+
+def test_page_says_what_it_counts() -> None:
+    report = sample()
+    ents = report["components"][0]
+    for each in ents["errors"]:
+        each["cases"] = {"split": 2, "merged": 1, "too_long": 4, "missed": 8, "spurious": 16, "type": 32}.get(
+            each["class"], 0
+        )
+    ents["costly_documents"][0]["cost"] = 77
+    report["components"][2]["costly_documents"][0]["cost"] = 1
+    text = Page(render_page(report)).text
+    assert "Of 63 mistakes, 24 are spans without a counterpart, 4 only have wrong borders, " in text
+    assert "3 are split or merged, and in 32 the label is wrong." in text
+    assert "77 spans missed or wrong" in text
+    assert "1 wrong tag of" in text
+
+
+def test_page_shortens_headings() -> None:
+    report = sample()
+    report["components"][0]["confident_errors"][0]["text"] = "a \n" * 1000
+    assert f"{'a ' * 59}a…" in Page(render_page(report)).text
 
 
 def test_page_of_another_schema_is_refused() -> None:
@@ -300,6 +366,29 @@ def test_page_shows_the_longest_of_nested_spans_and_names_the_others() -> None:
     gold, _ = render_spans({"text": "Bank Holiday now", "gold": marked, "predicted": []})
     assert Page(str(gold.html)).text == "Bank HolidayC & D nowE"
     assert gold.others == ["Bank (A)", "Holiday (B)"]
+
+
+def test_page_shows_the_span_that_it_is_about_and_not_a_longer_one() -> None:
+    marked = [
+        {"start": 0, "end": 12, "label": "A", "class": "spurious", "probability": 0.5},
+        {"start": 5, "end": 12, "label": "B", "class": "spurious", "probability": 0.75},
+    ]
+    _, predicted = render_spans({"text": "Bank Holiday now", "gold": [], "predicted": marked}, focus=1)
+    assert 'class="ent wrong focus"' in predicted.html
+    assert predicted.others == ["✗ Bank Holiday (A)"]
+
+
+def test_page_shows_each_line_break_once() -> None:
+    gold, _ = render_spans({"text": "a\r\nb\rc\nd", "gold": [], "predicted": []})
+    assert "\r" not in gold.html
+    assert gold.html.count("<br>") == 3
+
+
+def test_page_breaks_labels_that_are_long_with_what_is_said_of_them() -> None:
+    marked = [{"start": 0, "end": 4, "label": "GEOPOLITICAL_ENTITY", "class": "boundary_type", "probability": 0.98}]
+    gold, predicted = render_spans({"text": "Bank Holiday", "gold": marked, "predicted": marked}, focus=0)
+    assert "ent-label long" in predicted.html
+    assert "ent-label long" not in gold.html
 
 
 @pytest.mark.parametrize(("text", "direction"), [("12 שלום, world", "rtl"), ("« hello שלום", "ltr"), ("…", "ltr")])

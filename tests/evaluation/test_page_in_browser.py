@@ -22,6 +22,7 @@ ARTEFACTS = Path(__file__).parents[2] / "test-artefacts"
 HOSTILE = (
     '</td></style><script>document.title="owned"</script><img src=x onerror="document.title=1">\'"&amp; שלום \u202e😀'
 )
+LABEL = "GEOPOLITICAL_ENTITY_"  # of 20 characters
 # By which the text of an element and what lies behind it differ, as WCAG has it; below 4.5 (3 for large text) it fails.
 CONTRAST = r"""
 const canvas = document.createElement("canvas");
@@ -67,6 +68,24 @@ return [n, [...failures]];
 """
 
 
+# How many marks of data each plot has: what can be seen in the colours that no axis is drawn in, above the legend.
+INKED = """
+const probe = document.body.appendChild(document.createElement("i"));
+const inks = ["accent", "second", "muted"].map((name) => {
+  probe.style.color = `var(--${name})`;
+  return getComputedStyle(probe).color;
+});
+return [...document.querySelectorAll("figure svg")].map((svg) => {
+  const all = svg.getBoundingClientRect();
+  return [...svg.querySelectorAll("path, use")].filter((each) => {
+    const style = getComputedStyle(each), box = each.getBoundingClientRect();
+    const isInk = inks.includes(style.fill) || inks.includes(style.stroke);
+    return isInk && Math.max(box.width, box.height) > 2 && box.top + box.bottom < 2 * all.top + 1.3 * all.height;
+  }).length;
+});
+"""
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     missing = [path for path in (CHROMIUM, DRIVER) if not os.access(path, os.X_OK)]
@@ -83,7 +102,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_page(renamed(sample(), lambda text: text[:9] + HOSTILE), path / "hostile.html")
     write_page(without_parts(), path / "without_parts.html")
     write_page(empty(), path / "empty.html")
+    write_page(with_label(LABEL), path / "long_label.html")
     return path
+
+
+def with_label(label: str) -> Any:
+    """The sample with an error in borders and label, of this label, in a text that turns round what follows."""
+    report = sample()
+    error = report["components"][0]["confident_errors"][0]
+    excerpt = error["excerpt"]
+    marked = excerpt["predicted"][error["index"]]
+    marked.update({"label": label, "class": "boundary_type"})
+    excerpt["text"] = excerpt["text"][: marked["start"]] + "\u202e" + excerpt["text"][marked["start"] + 1 :]
+    return report
 
 
 @pytest.fixture
@@ -240,8 +271,16 @@ def test_page_shows_its_plots(show: Any) -> None:
         box = plot.rect
         assert box["width"] > 200
         assert box["height"] > 60
-    inked = "return [...document.querySelectorAll('figure svg')].map((svg) => svg.getBBox().width)"
-    assert min(driver.execute_script(inked)) > 200
+    assert min(driver.execute_script(INKED)) > 0
+
+
+def test_page_plot_check_sees_an_empty_plot(show: Any) -> None:
+    driver = show()
+    before = driver.execute_script(INKED)
+    assert before[1] > 0
+    marks = "document.querySelectorAll('figure svg')[1].querySelectorAll('path, use')"
+    driver.execute_script(f"for (const each of {marks}) each.style.fill = each.style.stroke = 'var(--line)'")
+    assert driver.execute_script(INKED) == [before[0], 0, *before[2:]]
 
 
 def test_page_plots_have_text_in_the_fonts_of_the_page(show: Any) -> None:
@@ -287,6 +326,28 @@ def test_page_does_not_scroll_sideways_on_a_phone(show: Any, name: str) -> None:
     driver.execute_script("for (const each of document.querySelectorAll('details')) each.open = true")
     width, inner = driver.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
     assert (width, inner) == (390, 390)
+
+
+def test_page_with_long_labels_does_not_scroll_sideways_on_a_small_phone(show: Any) -> None:
+    driver = show("long_label", width=320)
+    assert LABEL in driver.find_element("css selector", "mark.focus .ent-label").text
+    width, inner = driver.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
+    assert (width, inner) == (320, 320)
+
+
+def test_page_texts_that_turn_round_leave_labels_as_they_are(show: Any) -> None:
+    driver = show("long_label")
+    first, last = driver.execute_script(
+        """
+        const text = document.querySelector("mark.focus .ent-label").firstChild, range = document.createRange();
+        return [0, 10].map((i) => {
+          range.setStart(text, i);
+          range.setEnd(text, i + 1);
+          return range.getBoundingClientRect().left;
+        });
+        """
+    )
+    assert first < last
 
 
 def test_page_tables_scroll_in_their_own_box_on_a_phone(show: Any) -> None:

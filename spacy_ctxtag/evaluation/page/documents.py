@@ -9,10 +9,10 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tup
 
 from markupsafe import Markup, escape
 
-from .words import ERRORS
+from .words import ERRORS, MOST, short
 
 TEMPLATE = '<mark class="ent{kind}">{text}<span class="ent-label{size}">{label}{more}</span></mark>'
-LONG = 24  # characters of a label that may be broken into lines
+LONG = 24  # characters of a label, and what is said beside it, that may be broken into lines
 Span = Mapping[str, Any]
 
 
@@ -89,13 +89,18 @@ def _render(text: str, spans: Sequence[Span]) -> Side:
 
     shown, hidden = _beside_each_other(spans)
     manual = {
-        "text": text,
+        "text": text.replace("\r\n", " \n").replace("\r", "\n"),  # of the same length; HTML has no other line breaks
         "ents": [{**span, "label": ""} for span in shown],
         "settings": {"direction": _direction(text)},
     }
     html = displacy.render(manual, style="ent", manual=True, jupyter=False, options={"template": TEMPLATE})
-    others = [f"{text[span['start'] : span['end']]} ({span['params']['label'].unescape()})" for span in hidden]
-    return Side(Markup(html), others)
+    return Side(Markup(html), [_said_of(text, span) for span in hidden])
+
+
+def _said_of(text: str, span: Span) -> str:
+    """RETURNS (str): A span that cannot be shown, in words."""
+    mark = "✗ " if "wrong" in span["params"]["kind"] else ""
+    return f"{mark}{short(text[span['start'] : span['end']], MOST)} ({span['params']['label'].unescape()})"
 
 
 def _params(label: str, probability: Optional[float], error: str, *, is_said: bool, is_focus: bool) -> Dict[str, Any]:
@@ -104,15 +109,20 @@ def _params(label: str, probability: Optional[float], error: str, *, is_said: bo
     more += f" {error}" if error and is_said else ""
     heard = Markup('<span class="sr"> ({})</span>').format(error) if error and not is_said else ""
     kind = (" wrong" if error else "") + (" focus" if is_focus else "")
-    size = " long" if len(label) > LONG else ""
+    size = " long" if len(label) + len(more) > LONG else ""
     return {"label": escape(label), "more": escape(more) + heard, "kind": kind, "size": size}
 
 
 def _beside_each_other(spans: Sequence[Span]) -> Tuple[List[Span], List[Span]]:
-    """RETURNS (Tuple[List, List]): Those that displaCy can show in one line, the longest of several, and the others."""
+    """RETURNS (Tuple[List, List]): Those that displaCy can show in one line, and the others. Of several, the one that
+    the excerpt is about is shown, else the longest."""
+
+    def rank(span: Span) -> Tuple[bool, int, int]:
+        return "focus" not in span["params"]["kind"], span["start"] - span["end"], span["start"]
+
     shown: List[Span] = []
     hidden: List[Span] = []
-    for span in sorted(spans, key=lambda each: (each["start"] - each["end"], each["start"])):
+    for span in sorted(spans, key=rank):
         crosses = any(span["start"] < each["end"] and each["start"] < span["end"] for each in shown)
         (hidden if crosses else shown).append(span)
     return sorted(shown, key=lambda each: each["start"]), sorted(hidden, key=lambda each: each["start"])

@@ -9,7 +9,7 @@ from .documents import Pair, render_spans, render_tags
 from .plots import MOST_ROWS, draw_errors, draw_reliability, draw_rows, draw_steps
 from .summary import Figure, Note, extremes, figures_of, notes_of, said_of_calibration
 from .svg import inline_svg
-from .words import BREAKDOWNS, ERRORS, IN_ORDER, percent, reason_for, things_of, title_of
+from .words import BREAKDOWNS, ERRORS, IN_ORDER, MOST, count, percent, reason_for, short, things_of, title_of
 
 Component = Mapping[str, Any]
 FEW = 30  # spans or fewer: a score of them says little
@@ -157,7 +157,9 @@ def _plot(draw: Callable[[], Any], name: str, title: str, said: str) -> Plot:
 
 def _labels_plot(component: Component, slug: str) -> Plot:
     labels = component["labels"]
-    said = "A narrow band means that the score would be much the same on other documents of this kind."
+    said = "There are no intervals."
+    if tables.has_intervals(component):
+        said = "A narrow band means that the score would be much the same on other documents of this kind."
     if len(labels) > MOST_ROWS:
         said = f"The {MOST_ROWS} most frequent of {len(labels):,} labels. {said}"
     return _plot(lambda: draw_rows(labels), f"{slug}-labels", "F of each label, with precision and recall", said)
@@ -170,7 +172,9 @@ def _slice(breakdown: Mapping[str, Any], slug: str) -> Slice:
     if len(rows) < 2:
         return Slice(None, table)
     draw = (lambda: draw_steps(rows, unit)) if by in IN_ORDER else (lambda: draw_rows(rows))
-    plot = _plot(draw, f"{slug}-{by}", title, f"{meaning} {_said_of(rows, unit)}".strip())
+    cut = f"The {MOST_ROWS} most frequent of {len(rows):,}." if by not in IN_ORDER and len(rows) > MOST_ROWS else ""
+    said = " ".join(filter(None, (meaning, cut, _said_of(rows, unit))))
+    plot = _plot(draw, f"{slug}-{by}", title, said)
     return Slice(plot, table)
 
 
@@ -189,12 +193,13 @@ def _said_of(rows: Sequence[Mapping[str, Any]], unit: str) -> str:
 
 def _errors_plot(errors: Sequence[Mapping[str, Any]], slug: str) -> Plot:
     total = sum(each["cases"] for each in errors)
-    borders = ("too_short", "too_long", "shifted", "split", "merged")
-    n_borders = sum(each["cases"] for each in errors if each["class"] in borders)
-    n_nothing = sum(each["cases"] for each in errors if each["class"] in ("missed", "spurious"))
+    n_alone, n_borders, n_pieces = (
+        sum(each["cases"] for each in errors if each["class"] in names)
+        for names in (("missed", "spurious"), ("too_short", "too_long", "shifted"), ("split", "merged"))
+    )
     said = (
-        f"Of {total:,} mistakes, {n_nothing:,} are spans that the other side has not at all, {n_borders:,} only have "
-        f"wrong borders, and in {total - n_nothing - n_borders:,} the label is wrong."
+        f"Of {total:,} mistakes, {n_alone:,} are spans without a counterpart, {n_borders:,} only have wrong borders, "
+        f"{n_pieces:,} are split or merged, and in {total - n_alone - n_borders - n_pieces:,} the label is wrong."
     )
     return _plot(lambda: draw_errors(errors), f"{slug}-errors", "Mistakes by class", said)
 
@@ -215,18 +220,20 @@ def _confident(error: Mapping[str, Any], is_spans: bool) -> Case:
     excerpt, probability = error["excerpt"], f"{error['probability']:.3f}"
     if is_spans:
         said = f"{error['label']} with {probability}: {ERRORS[error['class']].title}"
-        return Case(error["text"], said, _place(excerpt["place"]), render_spans(excerpt, error["index"]))
+        return Case(short(error["text"], MOST), said, _place(excerpt["place"]), render_spans(excerpt, error["index"]))
     said = f"{error['predicted'] or 'no tag'} with {probability}, annotated {error['gold']}"
     return Case(error["text"], said, _place(excerpt["place"]), render_tags(excerpt, error["index"]))
 
 
 def _costly(document: Mapping[str, Any], is_spans: bool) -> Case:
     excerpt, cost = document["excerpt"], document["cost"]
-    mistakes = f"{cost:,} mistake{'s' if cost > 1 else ''}"
     if is_spans:
+        mistakes = f"{count(cost, 'span')} missed or wrong"
         said = f"{document['gold']:,} annotated, {document['predicted']:,} predicted, {document['correct']:,} right"
         return Case(mistakes, said, _place(excerpt["place"]), render_spans(excerpt))
-    return Case(mistakes, f"of {document['tokens']:,} tokens", _place(excerpt["place"]), render_tags(excerpt))
+    return Case(
+        count(cost, "wrong tag"), f"of {document['tokens']:,} tokens", _place(excerpt["place"]), render_tags(excerpt)
+    )
 
 
 def _place(place: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from typing import Any, List, Mapping
 from ...errors import Errors
 from .parts import Part, part_of
 from .tables import of_domains
-from .words import count
+from .words import count, sequences_of
 
 TEMPLATES = Path(__file__).parent / "templates"
 SCHEMA_VERSION = 1
@@ -60,6 +60,7 @@ def render_page(report: Mapping[str, Any]) -> str:
     return environment.get_template("page.html").render(
         report=report,
         parts=_parts(report),
+        has_sentences=any(sequences_of(each) == "sentences" for each in report["components"]),
         domains=of_domains(report["data"]),
         name=f"{report['model']['name']} {report['model']['version']}".strip(),
         lang=_language(report["model"]["lang"]),
@@ -74,8 +75,8 @@ def _parts(report: Mapping[str, Any]) -> List[Part]:
     parts: List[Part] = []
     for n, component in enumerate(report["components"], start=1):
         slug = re.sub(r"[^a-z0-9]+", "-", component["id"].lower()).strip("-") or "part"
-        if slug in {part.slug for part in parts}:
-            slug = f"{slug}-{n}"
+        if any(f"{slug}-".startswith(f"{part.slug}-") or part.slug.startswith(f"{slug}-") for part in parts):
+            slug = f"{n}-{slug}"  # so that no anchor of one begins like those of another
         parts.append(part_of(component, slug, report["run"]["n_samples"]))
     return parts
 

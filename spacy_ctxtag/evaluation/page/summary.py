@@ -2,7 +2,7 @@
 
 from typing import Any, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from .words import BREAKDOWNS, ERRORS, interval, percent
+from .words import BREAKDOWNS, ERRORS, interval, percent, sequences_of
 
 Component = Mapping[str, Any]
 Rows = Sequence[Mapping[str, Any]]
@@ -18,12 +18,11 @@ class Figure(NamedTuple):
 
 
 class Note(NamedTuple):
-    """Something to look at: where it stands, names with what is said of each, and a sentence."""
+    """Something to look at: where it stands, and names with what is said of each."""
 
     title: str
     anchor: str
     named: Sequence[Tuple[str, str]]
-    text: str
 
 
 def figures_of(component: Component) -> List[Figure]:
@@ -42,7 +41,7 @@ def figures_of(component: Component) -> List[Figure]:
             Figure("recall", percent(micro["recall"]), _between(micro["intervals"]["recall"])),
         ]
     right = f"{sequences['correct']:,} of {sequences['total']:,}"
-    found.append(Figure("faultless sentences", percent(sequences["accuracy"]), right))
+    found.append(Figure(f"faultless {sequences_of(component)}", percent(sequences["accuracy"]), right))
     if calibration is None:
         return [*found, Figure("calibration error", "–", "no probabilities")]
     return [*found, Figure("calibration error", percent(calibration["ece"]), said_of_calibration(calibration))]
@@ -83,20 +82,20 @@ def _weakest(component: Component, slug: str) -> Optional[Note]:
         return None
     weakest = sorted(labels, key=lambda row: (row["f1"], -row["gold"]))[: min(WEAKEST, len(labels) - 1)]
     named = [(row["name"], f"F {percent(row['f1'])} ({row['gold']:,} annotated)") for row in weakest]
-    return Note("Weakest labels", f"{slug}-labels", named, "")
+    return Note("Weakest labels", f"{slug}-labels", named)
 
 
 def _mistakes(component: Component, slug: str) -> Optional[Note]:
     if component["kind"] == "tags":
         pairs = component["confusion"]["pairs"]
         named = [(f"{each['gold']} → {each['predicted']}", f"{each['count']:,}") for each in pairs[:WEAKEST]]
-        return Note("Most frequent confusions", f"{slug}-confusion", named, "") if named else None
+        return Note("Most frequent confusions", f"{slug}-confusion", named) if named else None
     errors = [each for each in component["errors"] if each["class"] != "correct" and each["cases"]]
     if not errors:
         return None
     worst, total = max(errors, key=lambda each: each["cases"]), sum(each["cases"] for each in errors)
     share = f"{worst['cases']:,} of {total:,} mistakes. {ERRORS[worst['class']].meaning}"
-    return Note("Largest class of errors", f"{slug}-errors", [(ERRORS[worst["class"]].title, share)], "")
+    return Note("Largest class of errors", f"{slug}-errors", [(ERRORS[worst["class"]].title, share)])
 
 
 def _gap(component: Component, slug: str) -> Optional[Note]:
@@ -105,7 +104,7 @@ def _gap(component: Component, slug: str) -> Optional[Note]:
         if found := extremes(rows):
             low, high = found
             named = [(low["name"], f"F {percent(low['f1'])}"), (high["name"], f"F {percent(high['f1'])}")]
-            return Note(BREAKDOWNS[by].title, f"{slug}-slices", named, "")
+            return Note(BREAKDOWNS[by].title, f"{slug}-slices", named)
     return None
 
 

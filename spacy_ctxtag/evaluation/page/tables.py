@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
-from .words import AVERAGES, EN_DASH, ERRORS, SCHEMES, interval, percent
+from .words import AVERAGES, EN_DASH, ERRORS, SCHEMES, interval, percent, sequences_of
 
 Component = Mapping[str, Any]
 PRF = ("precision", "recall", "f1")
@@ -30,6 +30,11 @@ class Table(NamedTuple):
     rows: List[List[Cell]]
 
 
+def has_intervals(component: Component) -> bool:
+    """RETURNS (bool): Whether F of any label has one."""
+    return any(row["intervals"]["f1"] for row in component["labels"])
+
+
 def of_labels(component: Component, draws: int) -> Table:
     """RETURNS (Table): Precision, recall and F of each label, with intervals."""
     rows = [
@@ -42,7 +47,9 @@ def of_labels(component: Component, draws: int) -> Table:
         for row in component["labels"]
     ]
     headings = ["gold", "predicted", "right", "precision", "recall", "F", "95 % interval of F"]
-    named = f"95 % intervals by {draws:,} draws of documents" if draws else "no intervals: no draws were asked for"
+    named = f"95 % intervals by {draws:,} draws of documents"
+    if not has_intervals(component):
+        named = "no intervals: too few documents" if draws else "no intervals: no draws were asked for"
     return Table(f"Each label, in percent; {named}.", _columns("label", headings), rows)
 
 
@@ -76,7 +83,8 @@ def of_label_schemes(component: Component) -> Table:
 
 def of_accuracies(component: Component) -> Table:
     """RETURNS (Table): Shares of tokens and of sequences that are right."""
-    rows = {"sentences without a mistake": component["sequences"]}
+    sequences = sequences_of(component)
+    rows = {f"{sequences} without a mistake": component["sequences"]}
     if component["kind"] == "tags":
         rows = {"tokens with the right tag": component["accuracy"], **rows}
     elif component["tokens"] is not None:
@@ -84,7 +92,7 @@ def of_accuracies(component: Component) -> Table:
         rows = {"tokens with the right BIO tag": tokens["all"], "the same, without O": tokens["inside"], **rows}
     headings = ["right", "of", "percent", "95 % interval"]
     cells = [[Cell(name), *_accuracy(each)] for name, each in rows.items()]
-    return Table("Tokens and sentences (documents, where there are no sentences).", _columns("what", headings), cells)
+    return Table(f"Tokens and {sequences}.", _columns("what", headings), cells)
 
 
 def of_breakdown(breakdown: Mapping[str, Any], title: str) -> Table:

@@ -3,6 +3,7 @@
 from typing import Any, Dict, Mapping, NamedTuple, Optional
 
 EN_DASH = "–"
+MOST = 120  # characters of a span in a heading or in a line
 
 
 class Words(NamedTuple):
@@ -13,8 +14,8 @@ class Words(NamedTuple):
 
 
 ERRORS: Dict[str, Words] = {
-    "missed": Words("missed", "Annotated, and nothing was found there."),
-    "spurious": Words("spurious", "Found where nothing is annotated."),
+    "missed": Words("missed", "Annotated, and no predicted span stands for it."),
+    "spurious": Words("spurious", "Predicted, and no annotated span stands for it."),
     "type": Words("wrong label", "The borders are right, the label is not."),
     "too_short": Words("too short", "The right label, on a part of the annotated span."),
     "too_long": Words("too long", "The right label, on more than the annotated span."),
@@ -61,6 +62,12 @@ def title_of(component: Mapping[str, Any]) -> str:
 def things_of(component: Mapping[str, Any]) -> str:
     """RETURNS (str): What it consists of, in the plural."""
     return {"ents": "entities", "tag": "tags", "pos": "tags"}.get(component["id"], "spans")
+
+
+def sequences_of(component: Mapping[str, Any]) -> str:
+    """RETURNS (str): What its sequences are: sentences, or documents where none are annotated."""
+    missing = {each["analysis"] for each in component["unavailable"]}
+    return "documents" if "sentence_length" in missing else "sentences"
 
 
 def reason_for(component: Mapping[str, Any], analysis: str, otherwise: str) -> str:
