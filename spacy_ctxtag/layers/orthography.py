@@ -1,6 +1,6 @@
 """Word vectors from spelling: hashed lexical attributes, and what the case and the characters of a word show at once.
 
-    y(token) = norm(maxout(W [Σ_h E_a[h(attribute a of token)] for each a; F f(token) + c] + b)),   f ∈ {0, 1}^12
+    y(token) = norm(maxout(W [Σ_h E_a[h(attribute a of token)] for each a; F f(token) + c] + b)),   f ∈ {0, 1}^14
 
 The characters themselves are the business of `char_cnn`; this layer sees classes of words.
 """
@@ -21,8 +21,11 @@ from .char_cnn import distinct_words
 from .fuse import fuse
 
 # What a word shows: cased and all lower, all upper, title, or else mixed; with a digit, all digits; with a mark, all
-# marks; all letters, all space, of one character; and, of the token, at the beginning of a sentence as far as one sees.
-FLAGS = ("lower", "upper", "title", "mixed", "digit", "digits", "mark", "marks", "letters", "space", "single", "first")
+# marks; all letters, all space, of one character. And of the token: at the beginning of a sentence as far as one sees;
+# among words that have letters of one case only, so that the case of this one says nothing.
+OF_WORDS = ("lower", "upper", "title", "mixed", "digit", "digits", "mark", "marks", "letters", "space", "single")
+FLAGS = (*OF_WORDS, "first", "all_lower", "all_upper")
+REACH = 32  # tokens to either side that are looked at for letters of the other case; see `in_parts.CONTEXT`
 ENDS_SENTENCE = frozenset([".", "!", "?", "…", "...", "?!", "!!", "。", "！", "？", "।", "؟"])
 STAYS_FIRST = frozenset("\"'“”‘’«»„([{)]}-–—*•")  # a sentence goes on beginning after these, and after white space
 
@@ -42,7 +45,7 @@ def Orthography(
     """Embed hashed lexical attributes (Weinberger et al. 2009; Miranda et al. 2022), and mix them with what FLAGS tell.
 
     INPUT: B Docs of T tokens. OUTPUT: B × (T, W); an empty Doc gives (0, W), no Docs [].
-    PARAMS: for each attribute E (rows, W); of the features F (W, 12), c (W,); of the mixer (see `fuse`, "concat") W
+    PARAMS: for each attribute E (rows, W); of the features F (W, 14), c (W,); of the mixer (see `fuse`, "concat") W
     (W, 3, (attributes + 1)·W), b (W, 3), and G, b (W,) of its norm.
     GRADIENT: reaches all parameters. Docs have none: backprop returns [].
 
@@ -81,9 +84,15 @@ def _extract_flags() -> Model[InT, OutT]:
 def _forward_flags(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, Callable[[OutT], InT]]:
     words, types = distinct_words(docs)
     lengths: Any = numpy.asarray([len(doc) for doc in docs])
-    flags: Any = numpy.zeros((len(types), len(FLAGS)), dtype="float32")  # (T, 12)
-    flags[:, :-1] = numpy.asarray([_word_flags(word) for word in words])[types]
-    flags[:, -1] = _is_first(words, types.tolist(), lengths)
+    flags: Any = numpy.zeros((len(types), len(FLAGS)), dtype="float32")  # (T, 14)
+    of_words = numpy.asarray([_word_flags(word) for word in words]).reshape(-1, len(OF_WORDS))
+    flags[:, : len(OF_WORDS)] = of_words[types]
+    flags[:, len(OF_WORDS)] = _is_first(words, types.tolist(), lengths)
+    has_small, has_capital = (
+        _is_near(numpy.asarray([change(word) != word for word in words], dtype="int64")[types], lengths)
+        for change in (str.upper, str.lower)
+    )
+    flags[:, -2], flags[:, -1] = has_small & ~has_capital, has_capital & ~has_small
     return model.ops.unflatten(model.ops.asarray2f(flags), lengths), lambda d_flags: []
 
 
@@ -105,6 +114,16 @@ def _word_flags(word: str) -> List[bool]:
         word.isspace(),
         len(word) < 2,
     ]
+
+
+def _is_near(counts: Any, lengths: Any) -> Any:
+    """RETURNS (ndarray): (T,) whether any of the counts (T,) within REACH tokens, in the same Doc, is not 0."""
+    ends = numpy.cumsum(lengths)
+    at = numpy.arange(len(counts))
+    first = numpy.maximum(at - REACH, numpy.repeat(ends - lengths, lengths))
+    last = numpy.minimum(at + REACH + 1, numpy.repeat(ends, lengths))
+    sums = numpy.concatenate([[0], numpy.cumsum(counts)])
+    return sums[last] > sums[first]
 
 
 def _is_first(words: Sequence[str], types: Sequence[int], lengths: Sequence[int]) -> List[bool]:
