@@ -13,7 +13,7 @@ import numpy
 from spacy.attrs import IDS
 from spacy.ml.featureextractor import FeatureExtractor
 from spacy.tokens import Doc
-from thinc.api import HashEmbed, Linear, Model, chain, concatenate, with_array
+from thinc.api import HashEmbed, Linear, Model, Ops, chain, concatenate, glorot_uniform_init, with_array
 from thinc.types import Floats2d
 
 from ..errors import Errors
@@ -70,11 +70,18 @@ def Orthography(
     ]
     hashed: Model[InT, OutT] = chain(FeatureExtractor(list(attrs)), with_array(concatenate(*tables)))
     hashed.set_dim("nO", width * len(attrs))
-    features: Model[InT, OutT] = chain(_extract_flags(), with_array(Linear(width, len(FLAGS))))
+    features: Model[InT, OutT] = chain(_extract_flags(), with_array(Linear(width, len(FLAGS), init_W=_init_flags)))
     features.set_dim("nO", width)
     model = fuse([hashed, features], "concat", width=width, dropout=dropout)
     model.name = "orthography"
     return model
+
+
+def _init_flags(ops: Ops, shape: Tuple[int, ...]) -> Floats2d:
+    """RETURNS (Floats2d): (W, 14) weights of the flags; a layer begins as if it did not see the last two."""
+    own: Any = glorot_uniform_init(ops, (shape[0], shape[1] - 2))
+    weights: Floats2d = ops.xp.hstack([own, ops.alloc2f(shape[0], 2)])
+    return weights
 
 
 def _extract_flags() -> Model[InT, OutT]:
