@@ -10,15 +10,15 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from thinc.api import fix_random_seed
 
-from spacy_ctxtag.layers import orthography
-from spacy_ctxtag.layers.orthography import FLAGS, REACH, Orthography
+from spacy_ctxtag.layers.orthography import Orthography
+from spacy_ctxtag.layers.word_flags import FLAGS, REACH, extract_flags
 
 VOCAB = spacy.blank("en").vocab
 
 
 def read_flags(words):
     """Per token, the names of its flags, but for those of its neighbourhood."""
-    flags = orthography._extract_flags().predict([Doc(VOCAB, words=words)])[0]
+    flags = extract_flags().predict([Doc(VOCAB, words=words)])[0]
     return [{name for name, flag in zip(FLAGS[:-2], row[:-2], strict=True) if flag} for row in flags]
 
 
@@ -63,7 +63,7 @@ def test_first_marks_the_beginnings_of_sentences(words):
 
 def test_first_starts_anew_with_each_doc():
     docs = [Doc(VOCAB, words=words) for words in (["a", "b"], [], ["c"], ["d", "."])]
-    flags = orthography._extract_flags().predict(docs)
+    flags = extract_flags().predict(docs)
     assert [each[:, FLAGS.index("first")].tolist() for each in flags] == [[1, 0], [], [1], [1, 0]]
 
 
@@ -78,14 +78,14 @@ def test_first_starts_anew_with_each_doc():
     ],
 )
 def test_case_of_the_neighbourhood_is_seen(text, flags):
-    found = orthography._extract_flags().predict([Doc(VOCAB, words=text.split())])[0]
+    found = extract_flags().predict([Doc(VOCAB, words=text.split())])[0]
     assert {tuple(row[-2:]) for row in found.tolist()} == {flags}
 
 
 @given(st.lists(st.lists(st.sampled_from(["a", "A", "aB", "5"]), max_size=100), min_size=1, max_size=4))
 @settings(max_examples=100)
 def test_case_of_the_neighbourhood_is_that_of_the_doc_within_reach(docs):
-    found = orthography._extract_flags().predict([Doc(VOCAB, words=words) for words in docs])
+    found = extract_flags().predict([Doc(VOCAB, words=words) for words in docs])
     for words, rows in zip(docs, found, strict=True):
         for i, row in enumerate(rows.tolist()):
             near = "".join(words[max(0, i - REACH) : i + REACH + 1])
