@@ -75,12 +75,8 @@ def card_cli(
         raise typer.Exit(1) from error
 
     def write(folder: Path) -> Any:
-        try:
-            shutil.copytree(model, folder)
-            write_texts(folder, made.files())
-        except OSError:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
+        shutil.copytree(model, folder)
+        write_texts(folder, made.files())
 
     try:
         if target.resolve() == model.resolve():

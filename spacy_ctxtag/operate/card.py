@@ -14,6 +14,7 @@ from spacy.glossary import GLOSSARY
 from spacy.util import get_lang_class, load_config
 
 from ..errors import Errors
+from ..evaluation.page.words import sequences_of
 from ..training.manifest import VERSIONS, flatten
 from . import markdown
 from .card_data import describe_data, encoders_in, pretrained_in, shown, sources_of, with_others
@@ -131,7 +132,7 @@ def make_card(
             "scores": {component["id"]: _scores(component, notes, in_train) for component in report["components"]},
             "counts_train": bool(in_train),
             "has_intervals": has_intervals(report),
-            "sequences": {component["id"]: _sequences(component, report["data"]) for component in report["components"]},
+            "sequences": {component["id"]: sequences_of(component) for component in report["components"]},
             "marker": MARKER,
             "kept": kept,
         }
@@ -243,12 +244,6 @@ def _scores(component: Json, notes: Notes, in_train: Mapping[str, int]) -> List[
         meaning = notes.labels.get(label["name"], standard)
         rows.append({**label, "in_train": in_train.get(label["name"], 0), "meaning": meaning, "is_label": True})
     return rows
-
-
-def _sequences(component: Json, data: Json) -> str:
-    """RETURNS (str): What the sequences of a component are: documents where no sentence is annotated."""
-    has_sentences = any(each["by"] == "sentence_length" for each in component["breakdowns"])
-    return "sentences" if has_sentences or data["sentences"] > data["documents"] else "documents"
 
 
 def _training(run: Json, report: Json) -> Iterator[Tuple[str, str]]:

@@ -147,7 +147,9 @@ def test_card_speaks_of_intervals_and_sentences_only_where_there_are_some(model:
     averages = {key: {**scores(0.8), **bare} for key in make_spans()["averages"]}
     labels = [{**label, **bare} for label in make_spans()["labels"]]
     data = {**make_report()["data"], "documents": 1, "sentences": 1}
-    one = make_report(data=data, components=[make_spans(averages=averages, labels=labels, breakdowns=[])])
+    missing = [{"analysis": "sentence_length", "reason": "sentences are not annotated"}]
+    spans = make_spans(averages=averages, labels=labels, breakdowns=[], unavailable=missing)
+    one = make_report(data=data, components=[spans])
     found = make_card(model, one).readme
     assert "On the test data, in percent. A span" in found
     assert "70.0 % of 200 documents are without a mistake." in found
