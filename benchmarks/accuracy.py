@@ -45,6 +45,8 @@ FLAIR = ROOT / ".venv-flair"
 SPACY = ("benchmarks/systems/spacy_loop.py", "benchmarks/systems/upos_tagger.py")
 OURS = (
     "spacy_ctxtag/tags.py",
+    "spacy_ctxtag/data/augment",
+    "configs/ner.cfg",
     *(f"spacy_ctxtag/{folder}" for folder in ("architectures", "components", "crf", "layers")),
 )
 GRID = {
@@ -75,6 +77,7 @@ SYSTEMS = {
     "spacy_trf": Kind("spaCy on spacy-transformers", "spacy_trf", 5e-5, SPACY),
     "hf_linear": Kind("Hugging Face, linear head", "hf_linear", 5e-5, ()),
     "flair": Kind("Flair, CRF", "flair_crf", 5e-5, ()),
+    "ctx-no-augmentation": Kind("… without augmentation", "ctx", 1e-4, (*SPACY, *OURS)),
     "ctx-no-crf": Kind("… without the CRF", "ctx", 1e-4, (*SPACY, *OURS)),
     "ctx-no-characters": Kind("… without characters", "ctx", 1e-4, (*SPACY, *OURS)),
     "ctx-no-crf-no-characters": Kind("… without both", "ctx", 1e-4, (*SPACY, *OURS)),

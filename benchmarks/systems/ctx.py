@@ -2,14 +2,24 @@
 
 Without the CRF, `ctx_tagger` stands in for `ctx_ner`: the same features and the same linear layer, a softmax per token
 over the same BILUO tags, decoded greedily. Without characters (and orthography) the head sees the encoder alone.
+Entities are learned with the augmentation of `configs/ner.cfg`: beside each sentence a variant of it, the same in every
+epoch.
 """
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.training import iob_to_biluo
+from spacy.training import Example, iob_to_biluo
+from spacy.util import load_config, registry
 from spacy.vocab import Vocab
 
 from .common import Run, Sentence, main
 from .spacy_loop import SpacySystem, gold_doc, tags_of
+
+SHIPPED = Path(__file__).parents[2] / "configs" / "ner.cfg"
 
 HEAD_RATE = 10  # the head learns so many times as fast as the encoder: the encoder's lr_scale is 1 / HEAD_RATE
 
@@ -80,6 +90,21 @@ def head(name: str, settings: str = "", *, crf: bool = False, characters: bool =
     return config + (CHARACTERS.format(name=name) if characters else "")
 
 
+class Once:
+    """The augmenter of the shipped config, as spaCy's corpus readers use it: once for the whole training."""
+
+    def __init__(self, seed: int) -> None:
+        config = load_config(SHIPPED, overrides={"system.seed": seed}, interpolate=True)
+        block = {"augmenter": config["corpora"]["train"]["augmenter"]}
+        self.augmenter: Any = registry.resolve(block)["augmenter"]
+        self.made: dict[int, list[Example]] = {}
+
+    def __call__(self, nlp: Language, example: Example) -> Iterator[Example]:
+        if id(example) not in self.made:
+            self.made[id(example)] = list(self.augmenter(nlp, example))
+        yield from self.made[id(example)]
+
+
 def build(run: Run, train: list[Sentence]) -> SpacySystem:
     if "ner" in train[0].tags:
         crf, characters = "no-crf" not in run.system, "no-characters" not in run.system
@@ -93,7 +118,8 @@ def build(run: Run, train: list[Sentence]) -> SpacySystem:
         for name, target in (("xpos", "tag"), ("upos", "pos")):
             config += head(name, f'target = "{target}"') + LISTENER.format(name=name)
     gold, tags = (gold_doc, tags_of) if crf else (gold_as_tags, entities_in_tags)
-    return SpacySystem(run, train, config, rate=HEAD_RATE * run.lr, gold=gold, tags=tags)
+    augmenter = Once(run.seed) if "ner" in train[0].tags and "no-augmentation" not in run.system else None
+    return SpacySystem(run, train, config, rate=HEAD_RATE * run.lr, gold=gold, tags=tags, augmenter=augmenter)
 
 
 if __name__ == "__main__":
