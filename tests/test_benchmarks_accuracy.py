@@ -43,12 +43,12 @@ def parse(accuracy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any
 
 def test_accuracy_benchmark_takes_epochs_by_corpus_and_rates_by_system(accuracy: Any, parse: Any) -> None:
     options = parse("--epochs", "wnut17=2", "re3d=7", "--lr", "ctx=2e-4", "hf_linear=1e-5")
-    runs = accuracy.plan(options, {}, parts=[0], systems=["ctx", "ctx-no-crf", "hf_linear", "flair"])
+    runs = accuracy.plan(options, {}, parts=[0], systems=["ctx", "ctx-no-augmentation", "hf_linear", "flair"])
     assert {run.epochs for run in runs if run.corpus == "wnut17"} == {2}
     assert {run.epochs for run in runs if run.corpus == "re3d"} == {7}
     assert {run.epochs for run in runs if run.corpus == "wikigold"} == {accuracy.CORPORA["wikigold"].epochs}
     rates = {run.system: run.lr for run in runs}
-    assert rates == {"ctx": 2e-4, "ctx-no-crf": 2e-4, "hf_linear": 1e-5, "flair": accuracy.SYSTEMS["flair"].lr}
+    assert rates == {"ctx": 2e-4, "ctx-no-augmentation": 2e-4, "hf_linear": 1e-5, "flair": accuracy.SYSTEMS["flair"].lr}
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_accuracy_benchmark_takes_epochs_by_corpus_and_rates_by_system(accuracy:
             "wnut17=1e-4",
             "'wnut17' is no system with a rate of its own. Expected NAME=NUMBER, NAME one of ctx, spacy_trf",
         ),
-        ("--lr", "ctx-no-crf=1e-4", "'ctx-no-crf' is no system with a rate of its own"),
+        ("--lr", "ctx-no-augmentation=1e-4", "'ctx-no-augmentation' is no system with a rate of its own"),
         ("--lr", "ctx=fast", "'fast' is no number for ctx"),
     ],
 )

@@ -1,7 +1,5 @@
-"""spacy-ctxtag: `ctx_ner`, with and without its CRF and its characters; two `ctx_tagger`s on one `ctx_encoder`.
+"""spacy-ctxtag: `ctx_ner`, with and without augmentation; two `ctx_tagger`s on one `ctx_encoder`.
 
-Without the CRF, `ctx_tagger` stands in for `ctx_ner`: the same features and the same linear layer, a softmax per token
-over the same BILUO tags, decoded greedily. Without characters (and orthography) the head sees the encoder alone.
 Entities are learned with the augmentation of `configs/ner.cfg`: beside each sentence a variant of it, the same in every
 epoch.
 """
@@ -11,13 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from spacy.language import Language
-from spacy.tokens import Doc
-from spacy.training import Example, iob_to_biluo
+from spacy.training import Example
 from spacy.util import load_config, registry
-from spacy.vocab import Vocab
 
 from .common import Run, Sentence, main
-from .spacy_loop import SpacySystem, gold_doc, tags_of
+from .spacy_loop import SpacySystem
 
 SHIPPED = Path(__file__).parents[2] / "configs" / "ner.cfg"
 
@@ -41,10 +37,7 @@ factory = "{factory}"
 
 [components.{name}.model.tok2vec]
 @architectures = "spacy-ctxtag.Features.v1"
-{no_characters}
-"""
 
-CHARACTERS = """
 [components.{name}.model.tok2vec.characters]
 @layers = "spacy-ctxtag.CharCNN.v1"
 
@@ -69,25 +62,10 @@ upstream = "ctx_encoder"
 """
 
 
-def gold_as_tags(vocab: Vocab, sentence: Sentence) -> Doc:
-    """Entities as BILUO tags, where `ctx_tagger` looks for its gold."""
-    return Doc(vocab, sentence.words, tags=iob_to_biluo(sentence.tags["ner"]))
-
-
-def entities_in_tags(doc: Doc, column: str) -> list[str]:
-    return [token.tag_ for token in doc]
-
-
-def head(name: str, settings: str = "", *, crf: bool = False, characters: bool = True) -> str:
+def head(name: str, settings: str = "", *, crf: bool = False) -> str:
     """The config of one `ctx_ner` (with a CRF) or one `ctx_tagger`."""
-    config = HEAD.format(
-        name=name,
-        settings=settings,
-        factory="ctx_ner" if crf else "ctx_tagger",
-        architecture="spacy-ctxtag.NER.v1" if crf else "spacy-ctxtag.Tagger.v1",
-        no_characters="" if characters else "characters = null\northography = null",
-    )
-    return config + (CHARACTERS.format(name=name) if characters else "")
+    factory, architecture = ("ctx_ner", "NER") if crf else ("ctx_tagger", "Tagger")
+    return HEAD.format(name=name, settings=settings, factory=factory, architecture=f"spacy-ctxtag.{architecture}.v1")
 
 
 class Once:
@@ -106,20 +84,18 @@ class Once:
 
 
 def build(run: Run, train: list[Sentence]) -> SpacySystem:
+    augmenter = None
     if "ner" in train[0].tags:
-        crf, characters = "no-crf" not in run.system, "no-characters" not in run.system
-        config = NLP.format(pipeline='["head"]') + head("head", crf=crf, characters=characters)
+        config = NLP.format(pipeline='["head"]') + head("head", crf=True)
         config += ENCODER.format(section="components.head.model.tok2vec.encoder")
+        augmenter = None if "no-augmentation" in run.system else Once(run.seed)
     else:
-        crf = True
         config = NLP.format(pipeline='["ctx_encoder", "xpos", "upos"]')
         config += '[components.ctx_encoder]\nfactory = "ctx_encoder"\n'
         config += ENCODER.format(section="components.ctx_encoder.model")
         for name, target in (("xpos", "tag"), ("upos", "pos")):
             config += head(name, f'target = "{target}"') + LISTENER.format(name=name)
-    gold, tags = (gold_doc, tags_of) if crf else (gold_as_tags, entities_in_tags)
-    augmenter = Once(run.seed) if "ner" in train[0].tags and "no-augmentation" not in run.system else None
-    return SpacySystem(run, train, config, rate=HEAD_RATE * run.lr, gold=gold, tags=tags, augmenter=augmenter)
+    return SpacySystem(run, train, config, rate=HEAD_RATE * run.lr, augmenter=augmenter)
 
 
 if __name__ == "__main__":
