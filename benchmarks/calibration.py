@@ -62,7 +62,7 @@ class Split(NamedTuple):
 
 
 def read_split(nlp: Any, sentences: list[Sentence]) -> Split:
-    ner = nlp.get_pipe("head")
+    ner = nlp.get_pipe("ctx_ner")
     docs = [Doc(nlp.vocab, sentence.words) for sentence in sentences]
     index = {label: i for i, label in enumerate(ner.labels)}
     gold = [{(i, j, index.get(label, -1)) for i, j, label in spans_of(s.tags["ner"])} for s in sentences]

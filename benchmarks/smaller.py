@@ -95,7 +95,7 @@ def make_size(teacher: Path, name: str, options: argparse.Namespace) -> dict[str
         train, dev, test = (examples_of(nlp, options, split) for split in ("train", "dev", "test"))
         settings = Options(**{**SIZES[name], "max_drop": 100.0, "repetitions": 1})
         result = prune(nlp, student, train, dev, settings, lambda line: print(f"  {name}: {line}", flush=True))
-        f = {where: score_heads(each, ["head"], test)["ents_f"] for where, each in (("", student), ("_before", nlp))}
+        f = {where: score_heads(each, ["ctx_ner"], test)["ents_f"] for where, each in (("", student), ("_before", nlp))}
         record = {"f": f[""], "f_before": f["_before"], **result.sizes[0], "teacher": teacher.name, **before}
         student.to_disk(folder)
         partial = folder.with_suffix(".partial")

@@ -1,7 +1,7 @@
-"""spacy-ctxtag: `ctx_ner`, with and without augmentation; two `ctx_tagger`s on one `ctx_encoder`.
+"""spacy-ctxtag: `ctx_ner` as `configs/ner.cfg` has it, with and without its augmentation; two `ctx_tagger`s on one
+`ctx_encoder`.
 
-Entities are learned with the augmentation of `configs/ner.cfg`: beside each sentence a variant of it, the same in every
-epoch.
+With it, beside each sentence comes a variant, the same in every epoch.
 """
 
 from collections.abc import Iterator
@@ -11,12 +11,12 @@ from typing import Any
 from spacy.language import Language
 from spacy.training import Example
 from spacy.util import load_config, registry
+from thinc.api import Config
 
 from .common import Run, Sentence, main
 from .spacy_loop import SpacySystem
 
 SHIPPED = Path(__file__).parents[2] / "configs" / "ner.cfg"
-
 HEAD_RATE = 10  # the head learns so many times as fast as the encoder: the encoder's lr_scale is 1 / HEAD_RATE
 
 NLP = """
@@ -68,11 +68,21 @@ def head(name: str, settings: str = "", *, crf: bool = False) -> str:
     return HEAD.format(name=name, settings=settings, factory=factory, architecture=f"spacy-ctxtag.{architecture}.v1")
 
 
-class Once:
-    """The augmenter of the shipped config, as spaCy's corpus readers use it: once for the whole training."""
+def shipped(seed: int = 0, **changes: Any) -> Config:
+    """RETURNS: `configs/ner.cfg`, with other settings of its `ctx_ner` where there are any."""
+    overrides = {f"components.ctx_ner.{name}": value for name, value in changes.items()}
+    return load_config(SHIPPED, overrides={"system.seed": seed, **overrides}, interpolate=True)
 
-    def __init__(self, seed: int) -> None:
-        config = load_config(SHIPPED, overrides={"system.seed": seed}, interpolate=True)
+
+def pipeline_of(config: Config) -> str:
+    """RETURNS: the part of a config that describes the pipeline."""
+    return Config({name: config[name] for name in ("nlp", "components")}).to_str()
+
+
+class Once:
+    """The augmenter of a config, as spaCy's corpus readers use it: once for the whole training."""
+
+    def __init__(self, config: Config) -> None:
         block = {"augmenter": config["corpora"]["train"]["augmenter"]}
         self.augmenter: Any = registry.resolve(block)["augmenter"]
         self.made: dict[int, list[Example]] = {}
@@ -86,9 +96,9 @@ class Once:
 def build(run: Run, train: list[Sentence]) -> SpacySystem:
     augmenter = None
     if "ner" in train[0].tags:
-        config = NLP.format(pipeline='["head"]') + head("head", crf=True)
-        config += ENCODER.format(section="components.head.model.tok2vec.encoder")
-        augmenter = None if "no-augmentation" in run.system else Once(run.seed)
+        entities = shipped(run.seed)
+        config = pipeline_of(entities)
+        augmenter = None if "no-augmentation" in run.system else Once(entities)
     else:
         config = NLP.format(pipeline='["ctx_encoder", "xpos", "upos"]')
         config += '[components.ctx_encoder]\nfactory = "ctx_encoder"\n'

@@ -8,11 +8,11 @@ from spacy.vocab import Vocab
 
 from . import ctx
 from .common import Run, Sentence, main, spans_of
-from .spacy_loop import SpacySystem, tags_of
+from .spacy_loop import SpacySystem
 
 SHARE = 0.5  # of the entities are dropped, each by a coin of its own
 # Tighter than the defaults of `ctx_ner`, and better on dev: the share is known well here.
-RATIO = "entity_ratio = {share}\nentity_ratio_margin = 0.01\nentity_ratio_weight = 30.0"
+RATIO = {"entity_ratio_margin": 0.01, "entity_ratio_weight": 30.0}
 
 
 def part_of_gold(run: Run, vocab: Vocab, sentence: Sentence) -> Doc:
@@ -34,11 +34,10 @@ def entity_ratio(sentences: list[Sentence]) -> float:
 
 
 def build(run: Run, train: list[Sentence]) -> SpacySystem:
-    settings = RATIO.format(share=entity_ratio(run.read("dev"))) if run.system.endswith("ratio") else ""
-    config = ctx.NLP.format(pipeline='["head"]') + ctx.head("head", settings, crf=True)
-    config += ctx.ENCODER.format(section="components.head.model.tok2vec.encoder")
+    settings = {"entity_ratio": entity_ratio(run.read("dev")), **RATIO} if run.system.endswith("ratio") else {}
+    config = ctx.pipeline_of(ctx.shipped(**settings))
     gold = partial(part_of_gold, run)
-    return SpacySystem(run, train, config, rate=ctx.HEAD_RATE * run.lr, gold=gold, tags=tags_of)
+    return SpacySystem(run, train, config, rate=ctx.HEAD_RATE * run.lr, gold=gold)
 
 
 if __name__ == "__main__":

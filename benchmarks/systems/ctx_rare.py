@@ -7,7 +7,7 @@ from spacy_ctxtag.data.rare_labels import repeat_factors
 
 from . import ctx
 from .common import Run, Sentence, main, spans_of
-from .spacy_loop import SpacySystem, gold_doc, tags_of
+from .spacy_loop import SpacySystem
 
 COST = 2.0
 THRESHOLD = 0.3  # of `spacy-ctxtag.RareLabels.v1`: labels in fewer sentences are repeated
@@ -39,11 +39,8 @@ class RareRun(Run):
 
 
 def build(run: Run, train: list[Sentence]) -> SpacySystem:
-    rare = ", ".join(f'"{label}":{COST}' for label in rare_labels(Run.read(run, "train")))
-    settings = f"costs = {{{rare}}}" if "costs" in run.system else ""
-    config = ctx.NLP.format(pipeline='["head"]') + ctx.head("head", settings, crf=True)
-    config += ctx.ENCODER.format(section="components.head.model.tok2vec.encoder")
-    return SpacySystem(run, train, config, rate=ctx.HEAD_RATE * run.lr, gold=gold_doc, tags=tags_of)
+    costs = dict.fromkeys(rare_labels(Run.read(run, "train")), COST) if "costs" in run.system else {}
+    return SpacySystem(run, train, ctx.pipeline_of(ctx.shipped(costs=costs)), rate=ctx.HEAD_RATE * run.lr)
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ class BareEncoder:
         if precision == "int8":  # there is nothing else that reads these
             from spacy_ctxtag.layers.hf_weights import load_module
 
-            self.module = load_module(Path(folder) / "head" / "encoder")
+            self.module = load_module(Path(folder) / "ctx_ner" / "encoder")
             return
         module = AutoModel.from_pretrained(weights(), add_pooling_layer=False).eval()
         self.module = module.to({"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision])
