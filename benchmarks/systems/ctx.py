@@ -1,20 +1,20 @@
 """spacy-ctxtag: `ctx_ner` as `configs/ner.cfg` has it, with and without its augmentation; two `ctx_tagger`s on one
 `ctx_encoder`.
-
-With it, beside each sentence comes a variant, the same in every epoch.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from spacy.language import Language
+import spacy
+from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import load_config, registry
 from thinc.api import Config
 
 from .common import Run, Sentence, main
-from .spacy_loop import SpacySystem
+from .spacy_loop import SpacySystem, gold_doc, tags_of
 
 SHIPPED = Path(__file__).parents[2] / "configs" / "ner.cfg"
 HEAD_RATE = 10  # the head learns so many times as fast as the encoder: the encoder's lr_scale is 1 / HEAD_RATE
@@ -79,34 +79,40 @@ def pipeline_of(config: Config) -> str:
     return Config({name: config[name] for name in ("nlp", "components")}).to_str()
 
 
-class Once:
-    """The augmenter of a config, as spaCy's corpus readers use it: once for the whole training."""
+def augmented(sentences: list[Sentence], config: Config) -> Iterator[Sentence]:
+    """Make what a corpus reader makes of sentences by the augmenter of a config."""
+    block = {"augmenter": config["corpora"]["train"]["augmenter"]}
+    augmenter: Any = registry.resolve(block)["augmenter"]
+    nlp = spacy.blank("en")
+    for sentence in sentences:
+        example = Example(Doc(nlp.vocab, sentence.words), gold_doc(nlp.vocab, sentence))
+        for made in augmenter(nlp, example):
+            doc = made.reference
+            yield replace(sentence, words=[token.text for token in doc], tags={"ner": tags_of(doc, "ner")})
 
-    def __init__(self, config: Config) -> None:
-        block = {"augmenter": config["corpora"]["train"]["augmenter"]}
-        self.augmenter: Any = registry.resolve(block)["augmenter"]
-        self.made: dict[int, list[Example]] = {}
 
-    def __call__(self, nlp: Language, example: Example) -> Iterator[Example]:
-        if id(example) not in self.made:
-            self.made[id(example)] = list(self.augmenter(nlp, example))
-        yield from self.made[id(example)]
+@dataclass(frozen=True)
+class AugmentedRun(Run):
+    """A training that reads the variants of the shipped config beside the sentences, the same ones in every epoch."""
+
+    def read(self, split: str) -> list[Sentence]:
+        sentences = super().read(split)
+        if split != "train" or "ner" not in sentences[0].tags or "no-augmentation" in self.system:
+            return sentences
+        return list(augmented(sentences, shipped(self.seed)))
 
 
 def build(run: Run, train: list[Sentence]) -> SpacySystem:
-    augmenter = None
     if "ner" in train[0].tags:
-        entities = shipped(run.seed)
-        config = pipeline_of(entities)
-        augmenter = None if "no-augmentation" in run.system else Once(entities)
+        config = pipeline_of(shipped(run.seed))
     else:
         config = NLP.format(pipeline='["ctx_encoder", "xpos", "upos"]')
         config += '[components.ctx_encoder]\nfactory = "ctx_encoder"\n'
         config += ENCODER.format(section="components.ctx_encoder.model")
         for name, target in (("xpos", "tag"), ("upos", "pos")):
             config += head(name, f'target = "{target}"') + LISTENER.format(name=name)
-    return SpacySystem(run, train, config, rate=HEAD_RATE * run.lr, augmenter=augmenter)
+    return SpacySystem(run, train, config, rate=HEAD_RATE * run.lr)
 
 
 if __name__ == "__main__":
-    main(build)
+    main(build, AugmentedRun)
