@@ -26,7 +26,8 @@ from systems.common import digest, environment, headline, read_tsv, write_result
 from systems.ctx_pretrained import BACKBONE
 
 from spacy_ctxtag.layers.backbone import make_minilm_v1
-from spacy_ctxtag.training.pretrain import Settings, pretrain
+from spacy_ctxtag.training.pretrain import pretrain
+from spacy_ctxtag.training.pretrain_settings import Settings
 
 RESULT = accuracy.HERE / "results" / "pretrain.json"
 WORK = accuracy.HERE / "work" / "pretrain"

@@ -2,16 +2,15 @@
 `ctx_encoder`.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import spacy
-from spacy.tokens import Doc
-from spacy.training import Example
 from spacy.util import load_config, registry
 from thinc.api import Config
+
+from spacy_ctxtag.data.augment.corpus import augment_docs
 
 from .common import Run, Sentence, main
 from .spacy_loop import SpacySystem, gold_doc, tags_of
@@ -79,18 +78,6 @@ def pipeline_of(config: Config) -> str:
     return Config({name: config[name] for name in ("nlp", "components")}).to_str()
 
 
-def augmented(sentences: list[Sentence], config: Config) -> Iterator[Sentence]:
-    """Make what a corpus reader makes of sentences by the augmenter of a config."""
-    block = {"augmenter": config["corpora"]["train"]["augmenter"]}
-    augmenter: Any = registry.resolve(block)["augmenter"]
-    nlp = spacy.blank("en")
-    for sentence in sentences:
-        example = Example(Doc(nlp.vocab, sentence.words), gold_doc(nlp.vocab, sentence))
-        for made in augmenter(nlp, example):
-            doc = made.reference
-            yield replace(sentence, words=[token.text for token in doc], tags={"ner": tags_of(doc, "ner")})
-
-
 @dataclass(frozen=True)
 class AugmentedRun(Run):
     """A training that reads the variants of the shipped config beside the sentences, the same ones in every epoch."""
@@ -99,7 +86,11 @@ class AugmentedRun(Run):
         sentences = super().read(split)
         if split != "train" or "ner" not in sentences[0].tags or "no-augmentation" in self.system:
             return sentences
-        return list(augmented(sentences, shipped(self.seed)))
+        block = {"augmenter": shipped(self.seed)["corpora"]["train"]["augmenter"]}
+        augmenter: Any = registry.resolve(block)["augmenter"]
+        nlp = spacy.blank("en")
+        docs = augment_docs(nlp, (gold_doc(nlp.vocab, sentence) for sentence in sentences), augmenter)
+        return [Sentence([token.text for token in doc], {"ner": tags_of(doc, "ner")}) for doc in docs]
 
 
 def build(run: Run, train: list[Sentence]) -> SpacySystem:

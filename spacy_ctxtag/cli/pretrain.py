@@ -66,7 +66,8 @@ def pretrain_cli(
     """
     from spacy.cli._util import setup_gpu
 
-    from ..training.pretrain import Settings, pretrain
+    from ..training.pretrain import pretrain
+    from ..training.pretrain_settings import Settings
 
     setup_gpu(gpu_id, silent=gpu_id < 0)
     try:

@@ -11,6 +11,7 @@ from spacy_ctxtag.cli import app
 from spacy_ctxtag.cli import pretrain as command
 from spacy_ctxtag.layers.backbone import MINILM_PACKAGE
 from spacy_ctxtag.training import pretrain as module
+from spacy_ctxtag.training.pretrain_settings import Settings
 
 QUICK = ["--steps", "2", "--batch-pieces", "64", "--window", "20"]
 
@@ -75,7 +76,7 @@ def test_pretrain_command_passes_every_option_on(monkeypatch: pytest.MonkeyPatch
     options = [part for name, value in settings.items() for part in (f"--{name.replace('_', '-')}", value)]
     other = ["--backbone", "some/name", "--revision", "abc", "--dev", "dev.txt", "--resume"]
     output = pretrain("a.txt", "b.txt", tmp_path / "out", *options, *other)
-    assert given["settings"] == module.Settings(**settings)
+    assert given["settings"] == Settings(**settings)
     assert given["inputs"] == [Path("a.txt"), Path("b.txt")]
     assert (given["backbone"].name, given["backbone"].revision) == ("some/name", "abc")
     assert (given["dev"], given["resume"], given["force"]) == (Path("dev.txt"), True, False)

@@ -24,8 +24,10 @@ from spacy_ctxtag.deploy.measure import encoders_of
 from spacy_ctxtag.layers.backbone import Backbone
 from spacy_ctxtag.layers.hf_mlm import MaskedLM, load_masked_lm
 from spacy_ctxtag.layers.hf_weights import load_module
-from spacy_ctxtag.training import pretrain as module
-from spacy_ctxtag.training.pretrain import Pretraining, Settings, pretrain, warmup_linear
+from spacy_ctxtag.training import pretrain_loop as module
+from spacy_ctxtag.training.pretrain import pretrain
+from spacy_ctxtag.training.pretrain_loop import Pretraining, warmup_linear
+from spacy_ctxtag.training.pretrain_settings import Settings
 
 pytestmark = pytest.mark.backbone
 
@@ -231,7 +233,8 @@ from spacy.util import load_config
 
 from spacy_ctxtag.deploy.measure import encoders_of
 from spacy_ctxtag.layers.backbone import Backbone
-from spacy_ctxtag.training.pretrain import Settings, pretrain
+from spacy_ctxtag.training.pretrain import pretrain
+from spacy_ctxtag.training.pretrain_settings import Settings
 
 save, saved = torch.save, []
 
