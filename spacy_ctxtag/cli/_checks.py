@@ -1,13 +1,15 @@
-"""What commands that change a pipeline check first: where it goes, and what it is measured on."""
+"""What commands check alike: where a result goes and whether it got there, what is measured on, how they end."""
 
+import traceback
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, List, NoReturn
+from typing import TYPE_CHECKING, Iterator, List, NoReturn
 
 import typer
 
 from ..errors import Errors
 from ..warnings import Warnings
-from ._printer import msg
+from ._printer import msg, printable
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -38,6 +40,28 @@ def check_dev(nlp: "Language", path: Path, dev: List["Example"], train: List["Ex
         msg.fail(Errors.CT520.format(n=n, total=len(dev), path=path), exits=1)
     if n:
         msg.warn(Warnings.CW510.format(n=n, total=len(dev), path=path))
+
+
+@contextmanager
+def writing(path: Path, exit_code: int = 1) -> Iterator[None]:
+    """Write what a command makes; where the system does not let it, the program ends."""
+    try:
+        yield
+    except OSError as error:
+        msg.fail(printable(Errors.CT713.format(path=path, reason=error)))
+        raise typer.Exit(exit_code) from error
+
+
+@contextmanager
+def crash_is_no_verdict() -> Iterator[None]:
+    """End a command that is a gate with exit code 2, instead of Python's 1, where something raises, as a component."""
+    try:
+        yield
+    except (typer.Exit, typer.Abort):
+        raise
+    except Exception as error:
+        traceback.print_exc()
+        raise typer.Exit(2) from error
 
 
 def refuse(message: str) -> NoReturn:

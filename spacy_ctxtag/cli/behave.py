@@ -10,7 +10,7 @@ from ..errors import Errors
 from ..warnings import Warnings
 from . import _options as opt
 from ._app import app
-from ._checks import refuse
+from ._checks import crash_is_no_verdict, refuse, writing
 from ._printer import count, msg, printable
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ HEADER = ["", "test", "type", "severity", "cases", "fail", "rate", "allowed"]
 
 
 @app.command("behave", no_args_is_help=True)
+@crash_is_no_verdict()
 def behave_cli(
     model: Annotated[str, typer.Argument(help="Pipeline: a folder or package", show_default=False)],
     suite: Annotated[
@@ -36,7 +37,8 @@ def behave_cli(
     Test what a pipeline does: in texts in which it must not be wrong, and in texts that are changed in a way that must
     change nothing, or just one thing.
 
-    The exit code is 0; 1 if a test fails more often than it allows; 2 if something cannot be read.
+    The exit code is 0; 1 if a test fails more often than it allows; 2 if something cannot be read, or
+    a component fails.
     """
     from spacy.cli._util import import_code, setup_gpu
     from spacy.util import load_model
@@ -53,10 +55,8 @@ def behave_cli(
         refuse(Errors.CT513.format(path=model, reason=error))
     results = try_behaviour(nlp, suite, show)
     if output is not None:
-        try:
+        with writing(output, exit_code=2):
             write_json(output, {"version": __version__, "model": model, **results})
-        except OSError as error:
-            refuse(printable(str(error)))
         msg.good(f"{output}: all figures, and all cases that fail")
     if not results["passed"]:
         raise typer.Exit(1)

@@ -11,6 +11,7 @@ from ..errors import Errors
 from ..training.folders import replace_folder, write_texts
 from ..warnings import Warnings
 from ._app import app
+from ._checks import writing
 from ._printer import count, msg
 
 if TYPE_CHECKING:
@@ -78,14 +79,11 @@ def card_cli(
         shutil.copytree(model, folder)
         write_texts(folder, made.files())
 
-    try:
+    with writing(target):
         if target.resolve() == model.resolve():
             write_texts(model, made.files())
         else:
             replace_folder(target, write)
-    except OSError as error:
-        msg.fail(f"{target} could not be written: {error}", exits=1)
-        raise typer.Exit(1) from error
     if not made.meta["license"]:
         msg.warn(Warnings.CW780)
     msg.good(f"{target}: {' and '.join(made.files())}, with {count(made.n_limits, 'limit')}")

@@ -14,7 +14,7 @@ from ..errors import Errors
 from ..warnings import Warnings
 from . import _options as opt
 from ._app import app
-from ._checks import refuse
+from ._checks import crash_is_no_verdict, refuse, writing
 from ._printer import count, msg, printable
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ B {b}"""
 
 
 @app.command("compare", no_args_is_help=True)
+@crash_is_no_verdict()
 def compare_cli(
     a: Annotated[str, typer.Argument(help="Pipeline: a folder or package; or its predictions: a .spacy file")],
     b: Annotated[str, typer.Argument(help="The same, of the one that may take its place")],
@@ -66,7 +67,7 @@ def compare_cli(
     tests of significance; and the spans that B fixes, breaks, adds and removes.
 
     The exit code is 0; 1 if B fails what was asked for with --fail-if-worse, --max-drop or --max-label-drop; 2 if there
-    is nothing to compare, or something cannot be read.
+    is nothing to compare, something cannot be read, or a component fails.
     """
     from spacy.cli._util import import_code, setup_gpu
 
@@ -98,10 +99,8 @@ def compare_cli(
     show_changes(found, show)
     if output is not None:
         options = {"min_support": min_support, "samples": samples, "seed": seed}
-        try:
+        with writing(output, exit_code=2):
             write_json(output, as_record(found, one, two, data, gate, failures, options))
-        except OSError as error:
-            refuse(printable(str(error)))
         msg.good(f"{output}: all figures, {count(len(found.changes), 'change')}")
     for failure in failures:
         msg.fail(printable(failure))

@@ -7,6 +7,7 @@ import typer
 
 from . import _options as opt
 from ._app import app
+from ._checks import writing
 from ._printer import count, msg
 
 
@@ -55,14 +56,12 @@ def convert_cli(
     )
     nlp = opt.make_tokenizer(lang)
     try:
-        result = convert(inputs, output, nlp, options, progress=opt.show_files(format))
+        with writing(output):
+            result = convert(inputs, output, nlp, options, progress=opt.show_files(format))
     except DataError as err:
         opt.show_problems(err.problems)
         n_errors = sum(problem.is_error for problem in err.problems)
         msg.fail(f"{count(n_errors, 'error')}; {output} was not written", exits=1)
-        return
-    except OSError as err:
-        msg.fail(f"{output} could not be written: {err}", exits=1)
         return
     opt.show_problems(result.warnings)
     numbers = ((result.docs, "document"), (result.sents, "sentence"), (result.tokens, "token"))

@@ -12,6 +12,7 @@ from ..training.folders import replace_folder, write_json
 from ..warnings import Warnings
 from . import _options as opt
 from ._app import app
+from ._checks import writing
 from ._printer import count, msg
 from .behave import try_behaviour
 from .evaluation_table import show
@@ -84,10 +85,8 @@ def evaluate_cli(
     device = "cpu" if gpu_id < 0 else f"gpu:{gpu_id}"
     report = evaluation.result(describe_model(nlp, model), device, n_samples, seed)
     check_report(report, data)
-    try:
+    with writing(output):
         replace_folder(output, lambda folder: write(folder, report, behaved))
-    except OSError as error:
-        msg.fail(Errors.CT713.format(path=output, reason=error), exits=1)
     show(report)
     msg.good(f"{output / PAGE}: all of it, to be read in a browser; {JSON_FILE} beside it")
     if behaved is not None and not behaved["passed"]:

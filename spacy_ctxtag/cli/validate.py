@@ -9,6 +9,7 @@ import typer
 from ..errors import Errors
 from . import _options as opt
 from ._app import app
+from ._checks import writing
 from ._printer import count, msg, printable
 from .pretrain import find as find_backbone
 
@@ -200,10 +201,7 @@ def write(result: "Validation", output: Path) -> None:
     """Write all problems and counts; a file that cannot be written ends the program."""
     from ..training.folders import write_json
 
-    try:
+    with writing(output):
         output.parent.mkdir(parents=True, exist_ok=True)
         write_json(output, result.to_json())
-    except OSError as error:
-        msg.fail(f"{output} could not be written: {error}", exits=1)
-        raise typer.Exit(1) from error
     msg.good(f"{output}: {count(len(result.problems), 'problem')}")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import spacy
 from spacy.language import Language
+from spacy.tokens import Doc
 from typer.testing import CliRunner
 
 from spacy_ctxtag.cli import app
@@ -135,3 +136,15 @@ def test_behave_runs_the_shipped_file(model: Path) -> None:
     output = behave(model, SHIPPED, code=1)
     assert "tests failed" in output
     assert "Traceback" not in output
+
+
+def test_behave_ends_with_2_where_a_component_fails(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    @Language.component("fails_in_behave")
+    def fail(doc: Doc) -> Doc:
+        raise ValueError("no such thing")
+
+    nlp = spacy.blank("en")
+    nlp.add_pipe("fails_in_behave")
+    nlp.to_disk(tmp_path / "model")
+    output = behave(tmp_path / "model", write(tmp_path), code=2)
+    assert "no such thing" in output + capfd.readouterr().err

@@ -133,7 +133,7 @@ def test_card_writes_nothing_for_bad_input(
 def test_card_writes_nothing_when_a_file_cannot_be_written(model: Path, report: Path) -> None:
     before = files(model)
     (model / "meta.json.tmp").mkdir()
-    run(model, "--report", report, fails=f"{model} could not be written: ")
+    run(model, "--report", report, fails=f"[CT713] {model} could not be written: ")
     (model / "meta.json.tmp").rmdir()
     assert files(model) == before
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import spacy
 from spacy.language import Language
-from spacy.tokens import DocBin
+from spacy.tokens import Doc, DocBin
 from typer.testing import CliRunner
 
 from spacy_ctxtag.cli import app
@@ -201,3 +201,14 @@ def test_compare_without_scipy(files: dict[str, Path], monkeypatch: pytest.Monke
 
     monkeypatch.setattr(module, "find_spec", lambda name: None)
     assert "CT705" in compare(files["old"], files["new"], files["gold"], code=2)
+
+
+def test_compare_ends_with_2_where_a_component_fails(files: dict[str, Path], tmp_path: Path) -> None:
+    @Language.component("fails_in_compare")
+    def fail(doc: Doc) -> Doc:
+        raise RuntimeError("no such thing")
+
+    nlp = spacy.blank("en")
+    nlp.add_pipe("fails_in_compare")
+    nlp.to_disk(tmp_path / "model")
+    compare(files["old"], tmp_path / "model", files["gold"], code=2)
