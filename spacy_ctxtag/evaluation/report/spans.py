@@ -126,15 +126,16 @@ class SpanReport:
     def _unavailable(self, found: Sequence[str], has_probabilities: bool) -> List[Dict[str, str]]:
         untrained = "the training data is not known: name it with --train"
         unnamed = "the training data is not named with --train"
+        undivided = "sentences are not annotated"
         if not any(self.gold.values()):
-            untrained = unnamed = "no span is annotated"
+            untrained = unnamed = undivided = "no span is annotated"
         elif self.known.has_counts:
             untrained = unnamed = "the training data has no such annotation"
         checks = (
             ("schemes", not self.schemes.is_possible, "nervaluate 1.2 is not installed; it needs Python 3.11"),
             ("tokens", self.overlaps, "spans overlap, so a token has no single label"),
             ("calibration", not has_probabilities, "no component reports probabilities"),
-            ("sentence_length", "sentence_length" not in found, "sentences are not annotated"),
+            ("sentence_length", "sentence_length" not in found, undivided),
             ("nesting", "nesting" not in found, "no annotated span overlaps another"),
             ("seen", "seen" not in found, untrained),
             ("train_frequency", "train_frequency" not in found, unnamed),

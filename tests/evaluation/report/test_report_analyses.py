@@ -90,6 +90,11 @@ def test_parts_of_a_document_are_those_of_its_spans() -> None:
     assert [each["analysis"] for each in report["unavailable"]] == ["calibration", "nesting"]
 
 
+def test_without_spans_that_is_the_reason_for_all_that_lacks() -> None:
+    reasons = {each["analysis"]: each["reason"] for each in report_of(make_record([], [], LONG))["unavailable"]}
+    assert reasons["sentence_length"] == reasons["seen"] == reasons["train_frequency"] == "no span is annotated"
+
+
 def test_parts_of_nested_spans_have_their_recall() -> None:
     record = make_record([(0, 5, "A"), (1, 2, "A"), (7, 8, "A")], [(1, 2, "A")], LONG)
     report = report_of(record)
