@@ -254,6 +254,8 @@ class Run:
         if info["labels"] != self._labels():
             other = [name for name, labels in self._labels().items() if info["labels"].get(name) != labels]
             raise TrainingError(Errors.CT603.format(what=f"the labels of {', '.join(other)}"))
+        for string in info["strings"]:
+            self.nlp.vocab.strings.add(string)
         self.batches.set_training_state(info["batches"])
         weights = {name: each for name, each in arrays.items() if not name.startswith(f"{PREFIX}.")}
         of_optimizer = {name: each for name, each in arrays.items() if name.startswith(f"{PREFIX}.")}
@@ -267,8 +269,9 @@ class Run:
         self.losses = info["losses"]
         self.results = [(score, step) for score, step in info["results"]]
         self.nlp.meta["performance"] = info["performance"]
-        for string in info["strings"]:
-            self.nlp.vocab.strings.add(string)
+        for _ in self.results:  # its reader, too, may have a place, as that of an augmenter in its random numbers
+            for _ in self.dev_corpus(self.nlp):
+                pass
         self.watch.set_training_state(info["watch"])
         for name, each in self._others():
             each.set_training_state(info["others"][name])

@@ -195,6 +195,25 @@ def test_resumed_run_on_variants_that_differ_in_every_epoch(config: Config, tmp_
     assert_same(tmp_path / "run", train_with_spacy(config, tmp_path / "expected"))
 
 
+def test_resumed_run_reads_dev_where_it_was(config: Config, tmp_path: Path) -> None:
+    config = make(config, eval_frequency=1)
+    noise = {"@augmenters": "spacy-ctxtag.CharNoise.v1", "level": 1.0, "rate": 0.5}
+    config["corpora"]["dev"]["augmenter"] = noise
+    run_in_parts(config, tmp_path / "run", 2, 5)
+    run(config, tmp_path / "whole")
+    assert_same(tmp_path / "run", tmp_path / "whole")
+    found, wanted = (read_records(tmp_path / name / FILE) for name in ("run", "whole"))
+    assert [record["score"] for record in found] == [record["score"] for record in wanted]
+
+
+def test_run_ends_when_there_was_no_better_score_for_so_many_steps(config: Config, tmp_path: Path) -> None:
+    still = {"@optimizers": "Adam.v1", "learn_rate": 0.0}
+    config = make(config, eval_frequency=1, patience=5, optimizer=still)
+    run_in_parts(config, tmp_path / "run", 3)
+    assert [record["step"] for record in read_records(tmp_path / "run" / FILE)] == list(range(6))
+    assert_same(tmp_path / "run", train_with_spacy(config, tmp_path / "expected"))
+
+
 def test_resumed_run_with_batches_by_pieces(config: Config, tmp_path: Path) -> None:
     backbone = config["components"]["ctx_encoder"]["model"]["backbone"]
     config = make(config, batcher={"@batchers": "spacy-ctxtag.batch_by_pieces.v1", "size": 40, "backbone": backbone})
