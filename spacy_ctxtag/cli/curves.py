@@ -13,7 +13,7 @@ from ._printer import count, msg
 if TYPE_CHECKING:
     from ..training.record import Record
 
-SHOWN = ("_f", "_acc", "_las", "_uas")  # scores that are drawn, by how their names end
+SHOWN = ("_f", "_f_seen", "_f_unseen", "_acc", "_las", "_uas")  # scores that are drawn, by how their names end
 MOST_LABELS = 20
 
 

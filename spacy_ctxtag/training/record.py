@@ -104,4 +104,6 @@ def _parse(line: str) -> Record:
     for key, kind in (("step", int), ("losses", dict), ("scores", dict)):
         if not isinstance(record.get(key), kind):
             raise ValueError(f"{key!r} is {record.get(key)!r}")
+    if not isinstance(record.get("score", ""), (int, float, type(None))):
+        raise ValueError(f"'score' is {record.get('score', 'not there')!r}")
     return record

@@ -14,7 +14,7 @@ from spacy_ctxtag.training.record import append_record
 
 def record(step: int, **scores: Any) -> dict[str, Any]:
     per_type = {"per-son": {"p": 0.5, "f": step / 100}, "Örtlichkeit": {"f": None if step == 0 else 0.5}}
-    known = {"ents_f": step / 50, "ents_p": 0.9, "token_acc": 1.0, "tag_acc": 0.75, "speed": 999.0}
+    known = {"ents_f": step / 50, "ents_f_seen": 1.0, "ents_f_unseen": None, "ents_p_seen": 0.5, "ents_p": 0.9, "token_acc": 1.0, "tag_acc": 0.75, "speed": 999.0}
     losses = {"ctx_ner": 100.0 / (step + 1), "ctx_tagger": None}
     scores = {**known, "ents_per_type": per_type, **scores}
     return {"step": step, "epoch": 0, "score": step / 50, "losses": losses, "scores": scores, "seconds": 1, "words": 9}
@@ -50,7 +50,7 @@ def test_curves_draws_losses_scores_and_labels() -> None:
     assert list(panels) == ["loss since the evaluation before", "scores on dev", "ents: F by label"]
     lines = {title: {line.get_label(): line for line in axes.get_lines()} for title, axes in panels.items()}
     assert list(lines["loss since the evaluation before"]) == ["ctx_ner"]
-    assert list(lines["scores on dev"]) == ["score", "ents_f", "tag_acc"]
+    assert list(lines["scores on dev"]) == ["score", "ents_f", "ents_f_seen", "tag_acc"]
     assert list(lines["ents: F by label"]) == ["per-son", "Örtlichkeit"]
     assert lines["ents: F by label"]["per-son"].get_xdata().tolist() == [0, 10, 20]
     assert lines["ents: F by label"]["per-son"].get_ydata().tolist() == [0.0, 0.1, 0.2]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from pipelines import make_pipeline, write_corpus
+from thinc.api import Config
 from typer.testing import CliRunner
 
 from spacy_ctxtag.cli import app
@@ -82,3 +83,14 @@ def test_train_passes_every_option_on(config_path: Path, tmp_path: Path, monkeyp
 
 def test_train_refuses_an_unknown_option(config_path: Path, tmp_path: Path) -> None:
     train(config_path, "--output", tmp_path, "--dance", exits=2)
+
+
+def test_train_lists_what_is_wrong_in_the_data(config_path: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.tsv").write_text("Porto\tB-LOC\n\nLyon\tX-LOC\n", encoding="utf8")
+    reader = {"@readers": "spacy-ctxtag.Corpus.v1", "path": str(tmp_path / "bad.tsv")}
+    config = Config().from_disk(config_path, interpolate=False)
+    config["corpora"]["train"] = reader
+    config.to_disk(tmp_path / "config.cfg")
+    output = train(tmp_path / "config.cfg", "--output", tmp_path / "run", exits=1)
+    assert f"{tmp_path / 'bad.tsv'}:3: " in output
+    assert "1 error" in output

@@ -77,6 +77,8 @@ def test_steps_that_were_repeated_count_as_they_were_last(tmp_path: Path) -> Non
         ("", "CT563"),
         ("{}\n[1]\n", r":1: \[CT562\].*step"),
         ('{"step": 1, "losses": 3, "scores": {}}\n\n', "losses"),
+        ('{"step": 1, "losses": {}, "scores": {}}\n\n', "'score' is 'not there'"),
+        ('{"step": 1, "losses": {}, "scores": {}, "score": []}\n\n', "'score'"),
         ("no JSON\n", "CT562"),
     ],
 )
