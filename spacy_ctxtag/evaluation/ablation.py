@@ -6,12 +6,13 @@ and of the bytes of its data, and is not taken for another's.
 
 import copy
 import hashlib
+import os
 import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 import numpy as np
 import srsly
@@ -19,11 +20,11 @@ from spacy.util import load_config
 from thinc.api import Config
 
 from .. import __version__
+from ..data.config_files import hash_data, hash_path
 from ..errors import Errors
 from .significance import Difference, compare_counts
 
 BASE = "base"
-LONGEST = 1000  # characters of a path
 NAME = re.compile(r"[\w.+-]+")
 
 
@@ -144,34 +145,14 @@ def make_runs(
         for variant in variants:
             one = {"training.seed": seed, **({"system.seed": seed} if "seed" in base.get("system", {}) else {})}
             seeded = changed(configs[variant.name], Variant(variant.name, one))
-            texts = _digest(data, *([code] if code else []), *_files(seeded))
+            read = {**hash_data(seeded.interpolate(), output), "data": hash_path(data)}
+            read["code"] = hash_path(code) if code else ""
             folder = output / f"{variant.name}-{seed}"
             folder.mkdir(parents=True, exist_ok=True)
             seeded.to_disk(folder / "config.cfg")
-            key = hashlib.sha256(f"{seeded.to_str()} {texts} {__version__}".encode()).hexdigest()
+            key = hashlib.sha256(f"{seeded.to_str()} {read} {__version__}".encode()).hexdigest()
             runs.append(Run(variant.name, seed, folder, key))
     return runs
-
-
-def _files(config: Config) -> List[Path]:
-    """RETURNS (List[Path]): The files that settings name, and those in the folders that they do."""
-    named = [path for path in map(Path, _strings(config.interpolate())) if path.is_file() or len(path.parts) > 1]
-    return [file for path in named for file in (sorted(path.rglob("*")) if path.is_dir() else [path]) if file.is_file()]
-
-
-def _strings(values: Any) -> Iterator[str]:
-    if isinstance(values, str):
-        yield from [values] if values and len(values) < LONGEST else []
-    elif isinstance(values, (dict, list)):
-        for value in values.values() if isinstance(values, dict) else values:
-            yield from _strings(value)
-
-
-def _digest(*files: Path) -> str:
-    sha = hashlib.sha256()
-    for file in files:
-        sha.update(file.read_bytes())
-    return sha.hexdigest()
 
 
 def _check(config: Config, variant: Variant) -> None:
@@ -184,18 +165,21 @@ def _check(config: Config, variant: Variant) -> None:
 
 
 def execute(runs: Sequence[Run], command: Callable[[Run], List[str]], jobs: int, say: Callable[[str], None]) -> None:
-    """Do the runs whose result is not there, so many at a time, each in a process of its own.
+    """Do the runs whose result is not there, so many at a time, each in a process of its own. They share the cores,
+    unless the environment says how many threads each has (OMP_NUM_THREADS).
 
     command (Callable): What trains a run and writes its result.
     RAISES (RuntimeError): CT704 where some failed; the others are done and kept.
     """
     missing = [run for run in runs if run.read() is None]
+    threads = str(max(1, (os.cpu_count() or 1) // jobs))
+    environment = {"OMP_NUM_THREADS": threads, **os.environ} if jobs > 1 else None
     say(f"{len(runs)} runs, {len(missing)} to do")
 
     def do(run: Run) -> bool:
         log = run.folder / "log.txt"
         with log.open("w", encoding="utf8") as file:
-            done = subprocess.run(command(run), stdout=file, stderr=subprocess.STDOUT, check=False)
+            done = subprocess.run(command(run), stdout=file, stderr=subprocess.STDOUT, env=environment, check=False)
         ok = done.returncode == 0 and run.read() is not None
         left = sum(each.read() is None for each in runs)
         say(f"{run.variant}, seed {run.seed}: {'done' if ok else f'failed, see {log}'}; {left} left")

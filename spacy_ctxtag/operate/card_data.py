@@ -7,12 +7,12 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
 import spacy
 
+from ..data.config_files import hash_path
 from ..data.corpus import read_docs
 from ..data.sources import ReadOptions
 from ..data.statistics import ENTITIES, SplitStatistics
 from ..layers.backbone import MINILM_NAME
 from ..training.fingerprint import META_KEY as TRAINED
-from ..training.manifest import hash_path
 from .card_input import Json, Notes
 
 ENCODER, MINILM, HUB = "spacy-ctxtag.Encoder.", "spacy-ctxtag.MiniLM.v1", "https://huggingface.co/"

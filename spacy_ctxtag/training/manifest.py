@@ -1,6 +1,5 @@
 """`manifest.json`: what a run was made of, so that it can be told and repeated."""
 
-import hashlib
 import os
 import platform
 import subprocess
@@ -9,13 +8,13 @@ from datetime import datetime, timezone
 from functools import lru_cache
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, List, Optional
 
 from thinc.api import Config
 
+from ..data.config_files import LOGGER, flatten, hash_data, hash_path
+
 FILE = "manifest.json"
-LOGGER = "training.logger"  # this section changes nothing about the result
-FOLDERS = ("path", "source", "name", "vectors")  # settings that may name a folder without a slash
 VERSIONS = ("spacy", "thinc", "numpy", "torch", "transformers", "tokenizers", "spacy-transformers", "spacy-ctxtag")
 
 
@@ -29,7 +28,6 @@ def make_manifest(
     RETURNS (Dict[str, Any]): As JSON can hold it; times are UTC.
     """
     settings = dict(config.interpolate())
-    paths = sorted({value for key, value in flatten(settings) if _is_data(key, value, output)})
     return {
         "status": "running",
         "start": now(),
@@ -38,7 +36,7 @@ def make_manifest(
         "seed": settings["training"].get("seed"),
         "deterministic": deterministic,
         "config": settings,
-        "data": {path: hash_path(Path(path)) for path in paths},
+        "data": hash_data(settings, output),
         "code": None if code is None else hash_path(code),
         "git": read_git(),
         "packages": dict(_packages()),
@@ -75,42 +73,6 @@ def other_machine(before: Dict[str, Any], after: Dict[str, Any]) -> List[str]:
 
 def now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
-
-
-def flatten(values: Any, prefix: str = "") -> Iterator[Tuple[str, Any]]:
-    """YIELDS (Tuple[str, Any]): The values in nested dictionaries and lists, by their dotted names."""
-    if not isinstance(values, (dict, list)) or not values:
-        yield prefix, values
-        return
-    for key, value in values.items() if isinstance(values, dict) else enumerate(values):
-        yield from flatten(value, f"{prefix}.{key}" if prefix else str(key))
-
-
-def hash_path(path: Path) -> str:
-    """RETURNS (str): The SHA-256 of a file, or of the names and contents of all files in a folder."""
-    if path.is_dir():
-        hashed = hashlib.sha256()
-        for each in sorted(each for each in path.rglob("*") if each.is_file()):
-            hashed.update(f"{each.relative_to(path).as_posix()}\0{hash_path(each)}\0".encode())
-        return hashed.hexdigest()
-    hashed = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            hashed.update(chunk)
-    return hashed.hexdigest()
-
-
-def _is_data(key: str, value: Any, output: Path) -> bool:
-    if not isinstance(value, str) or not value or key.startswith(f"{LOGGER}."):
-        return False
-    try:
-        path = Path(value)
-        if output.resolve() in (path.resolve(), *path.resolve().parents):
-            return False
-        named = key.split(".")[0] == "paths" or key.rsplit(".", 1)[-1] in FOLDERS or "/" in value.strip("/")
-        return path.is_file() or (named and path.is_dir())
-    except (OSError, ValueError):  # no name of a file
-        return False
 
 
 def read_git() -> Optional[Dict[str, Any]]:

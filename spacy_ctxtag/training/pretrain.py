@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Optional, Sequence
 
 from .. import __version__
+from ..data.config_files import hash_path
 from ..errors import Errors
 from ..layers.backbone import Backbone
 from ..layers.hf_mlm import load_masked_lm, save_masked_lm
-from .manifest import hash_path
 from .pretrain_files import Plan, RunFiles
 from .pretrain_loop import Pretraining
 from .pretrain_settings import Settings

@@ -1,7 +1,9 @@
 """`ablate`: real trainings of a tiny pipeline, a process each."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import spacy
@@ -11,6 +13,7 @@ from thinc.api import Config
 from typer.testing import CliRunner
 
 from spacy_ctxtag.cli import app
+from spacy_ctxtag.cli.ablate_child import train_best
 from spacy_ctxtag.evaluation.ablation import make_runs, read_grid
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -57,6 +60,32 @@ def test_ablate_trains_scores_and_goes_on(folder: Path) -> None:
     assert (folder / "out" / "base-1" / "models" / "model-best" / "meta.json").is_file()
     again = json.loads((folder / "out" / "ablation.json").read_text(encoding="utf8"))
     assert again["scores"]["ents_f"]["base"]["scores"][0] == rows["base"]["scores"][0]
+
+
+@pytest.mark.backbone
+@pytest.mark.parametrize("is_same", [True, False])
+def test_run_that_was_cut_off_goes_on_if_it_is_the_same(is_same: bool, folder: Path, tmp_path: Path) -> None:
+    corpus = str(folder / "corpus.spacy")
+    config = load_config(folder / "ner.cfg", overrides={"paths.train": corpus, "paths.dev": corpus})
+    config["training"]["before_update"] = {"@callbacks": "ctxtag_tests.count_steps.v1"}
+    (tmp_path / "run").mkdir()
+    config.to_disk(tmp_path / "run" / "config.cfg")
+    steps: list[int] = []
+
+    @registry.callbacks("ctxtag_tests.count_steps.v1")
+    def count_steps() -> Callable[[Any, dict[str, Any]], None]:
+        def count(nlp: Any, info: dict[str, Any]) -> None:
+            steps.append(info["step"])
+            if len(steps) == 8:
+                raise KeyboardInterrupt
+
+        return count
+
+    task = {"folder": str(tmp_path / "run"), "gpu_id": -1, "code": None, "key": "one", "keep": True}
+    with pytest.raises(KeyboardInterrupt):
+        train_best(task)
+    train_best({**task, "key": "one" if is_same else "another"})
+    assert steps == [*range(8), *range(7 if is_same else 0, 13)]
 
 
 @pytest.mark.backbone

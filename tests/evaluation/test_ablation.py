@@ -139,6 +139,21 @@ def test_execute_does_what_is_missing_and_keeps_what_is_done(base):
     assert said[0] == "4 runs, 3 to do"
 
 
+@pytest.mark.parametrize(
+    ("jobs", "set_to", "expected"), [(1, None, None), (2, None, 4), (3, None, 2), (99, None, 1), (2, "7", 7)]
+)
+def test_execute_shares_the_cores(base, monkeypatch, jobs, set_to, expected):
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if set_to is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", set_to)
+    [run] = runs_of(base, seeds=[0])[:1]
+    result = "{'key': sys.argv[2], 'n': os.environ.get('OMP_NUM_THREADS')}"
+    code = f"import os, sys, json; json.dump({result}, open(sys.argv[1], 'w'))"
+    execute([run], lambda run: [sys.executable, "-c", code, str(run.file), run.key], jobs, lambda line: None)
+    assert run.read()["n"] == (None if expected is None else str(expected))
+
+
 def test_tables_show_means_and_differences(base):
     runs = runs_of(base)
     for run, score in zip(runs, (0.4, 0.6, 0.5, 0.9), strict=True):

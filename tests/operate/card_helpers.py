@@ -144,7 +144,7 @@ def row(name: str, value: float) -> dict[str, Any]:
 
 def make_manifest(train: Path, **changes: Any) -> dict[str, Any]:
     """RETURNS (dict): Of the training of that pipeline on a file."""
-    from spacy_ctxtag.training.manifest import hash_path
+    from spacy_ctxtag.data.config_files import hash_path
 
     return {
         "status": "finished",

@@ -11,8 +11,6 @@ from thinc.api import Config
 
 from spacy_ctxtag.training.manifest import (
     differences,
-    flatten,
-    hash_path,
     make_manifest,
     other_machine,
     read_git,
@@ -90,20 +88,6 @@ def test_other_machine_is_told(folder: Path) -> None:
         f"torch {before['packages']['torch']} → 9.9",
         f"threads {before['machine']['threads']} → 99",
     ]
-
-
-def test_hash_of_a_folder_depends_on_names(folder: Path) -> None:
-    before = hash_path(folder / "data")
-    (folder / "data" / "deep" / "a.txt").rename(folder / "data" / "deep" / "b.txt")
-    assert hash_path(folder / "data") != before
-
-
-VALUES = {"a": {"b": [1, {"c": 2}], "d": {}}, "e": None, "f": []}
-FLAT = {"a.b.0": 1, "a.b.1.c": 2, "a.d": {}, "e": None, "f": []}
-
-
-def test_flatten_keeps_empty_values() -> None:
-    assert dict(flatten(VALUES)) == FLAT
 
 
 def test_git_commit_and_changes(folder: Path) -> None:
