@@ -91,8 +91,8 @@ class CommandErrors:
         "folder for the result."
     )
     CT557 = (
-        "The run that was cut off was asked for something else: {other}. Give the same files and settings to go on "
-        "with it, or begin anew with --force."
+        "The run before was asked for something else: {other}. Give the same files and settings to go on with it, or "
+        "begin anew with --force."
     )
     CT558 = (
         "The loss is not a number, or too large, at step {step}. Lower --learn-rate or --head-learn-rate, or try "

@@ -18,11 +18,11 @@ import numpy as np
 from spacy.tokens import Doc, DocBin
 from spacy.util import load_config
 
+from ..data.config_files import flatten
 from ..data.convert import write_docbin
 from ..errors import Errors
 from ..evaluation.ablation import Run, Variant, make_runs
 from ..training.fingerprint import hash_text
-from ..training.manifest import flatten
 
 TRAIN, DEV = "paths.train", "paths.dev"
 DEV_SHARE = 10  # a tenth of what is not in a fold is its dev

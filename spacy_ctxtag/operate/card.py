@@ -13,9 +13,10 @@ from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tup
 from spacy.glossary import GLOSSARY
 from spacy.util import get_lang_class, load_config
 
+from ..data.config_files import flatten
 from ..errors import Errors
 from ..evaluation.page.words import sequences_of
-from ..training.manifest import VERSIONS, flatten
+from ..training.manifest import VERSIONS
 from . import markdown
 from .card_data import describe_data, encoders_in, pretrained_in, shown, sources_of, with_others
 from .card_input import MARKER, Json, Notes, check

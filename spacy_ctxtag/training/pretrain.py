@@ -47,20 +47,22 @@ def pretrain(
     """
     run = RunFiles(output)
     run.check(resume=resume, force=force)
-    if resume and run.is_finished() and run.plan() is None:
-        return run.report()
     weights = backbone.resolve()
-    masked = load_masked_lm(weights, seed=settings.seed)
     files, dev_files = raw_files(inputs), None if dev is None else raw_files([dev])
     asked = {
         "backbone": backbone.name,
         "revision": backbone.revision,
         "backbone_sha256": _hash_backbone(weights),
         "settings": asdict(settings),
-        "files": [[each.name, each.stat().st_size] for each in files],
-        "dev": None if dev_files is None else [[each.name, each.stat().st_size] for each in dev_files],
+        "files": [[each.name, hash_path(each)] for each in files],
+        "dev": None if dev_files is None else [[each.name, hash_path(each)] for each in dev_files],
     }
     plan = run.plan() if resume else None
+    if resume and plan is None and run.is_finished():
+        report = run.report()
+        _check_plan(report, asked)
+        return report
+    masked = load_masked_lm(weights, seed=settings.seed)
     if plan is None:
         say("Reading all texts once")
         found = survey(files, share=settings.dev_share, most=settings.dev_texts, dev=dev_files)
@@ -81,7 +83,7 @@ def pretrain(
 
 
 def _check_plan(plan: Plan, asked: Plan) -> None:
-    """RAISES (ValueError): CT557 when a run that goes on is asked to do something else than at first."""
+    """RAISES (ValueError): CT557 when a run that goes on, or has ended, was asked to do something else."""
     compared = ("backbone", "backbone_sha256", "files", "dev")
     before, now = ({**each["settings"], **{key: each.get(key) for key in compared}} for each in (plan, asked))
     other = [

@@ -288,9 +288,11 @@ def test_pretrain_goes_on_with_the_same_files_and_settings_only(
     cut_off(copy, tmp_path / "out", tiny_backbone, monkeypatch)
     with pytest.raises(ValueError, match=r"CT557.*seed was 0, is 3"):
         run(copy, tmp_path / "out", tiny_backbone, resume=True, seed=3)
-    copy.write_text(copy.read_text(encoding="utf8") + '{"text": "more"}\n', encoding="utf8")
-    with pytest.raises(ValueError, match=r"CT557.*files was"):
-        run(copy, tmp_path / "out", tiny_backbone, resume=True)
+    text = copy.read_text(encoding="utf8")
+    for other in (text + '{"text": "more"}\n', text.replace("e", "o")):
+        copy.write_text(other, encoding="utf8")
+        with pytest.raises(ValueError, match=r"CT557.*files was"):
+            run(copy, tmp_path / "out", tiny_backbone, resume=True)
 
 
 def test_pretrain_goes_on_with_the_same_backbone_only(
@@ -316,6 +318,8 @@ def test_pretrain_resume_of_nothing_begins_and_of_a_result_does_nothing(
     said: list[str] = []
     assert run(raw, tmp_path / "out", tiny_backbone, resume=True, say=said.append) == first
     assert said == []
+    with pytest.raises(ValueError, match=r"CT557.*seed was 0, is 3"):
+        run(raw, tmp_path / "out", tiny_backbone, resume=True, seed=3)
 
 
 def test_pretrain_replaces_its_own_result_by_force_only(raw: Path, tiny_backbone: str, tmp_path: Path) -> None:
