@@ -71,6 +71,7 @@ SNAPSHOT = [
     "spacy_readers: spacy-ctxtag.JoinedCorpora.v1",
     "spacy_readers: spacy-ctxtag.MixedCorpora.v1",
     "spacy_readers: spacy-ctxtag.RareLabels.v1",
+    "spacy_scorers: spacy-ctxtag.chunker_scorer.v1",
     "spacy_scorers: spacy-ctxtag.ner_scorer.v1",
     "spacy_scorers: spacy-ctxtag.parser_scorer.v1",
     "spacy_scorers: spacy-ctxtag.tagger_scorer.v1",

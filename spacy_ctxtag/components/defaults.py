@@ -50,7 +50,7 @@ NER = Config().from_str(
 )["component"]
 
 CHUNKER = Config().from_str(
-    '[component]\nspans_key = "chunks"' + SPANS.replace("{scorer}", "spacy.spancat_scorer.v1") + TOK2VEC
+    '[component]\nspans_key = "chunks"' + SPANS.replace("{scorer}", "spacy-ctxtag.chunker_scorer.v1") + TOK2VEC
 )["component"]
 
 TAGGER = Config().from_str(

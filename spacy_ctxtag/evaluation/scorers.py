@@ -25,6 +25,11 @@ def make_tagger_scorer_v1() -> Callable[..., Scores]:
     return score_tagger
 
 
+def make_chunker_scorer_v1() -> Callable[..., Scores]:
+    """Registered as spacy-ctxtag.chunker_scorer.v1."""
+    return score_chunker
+
+
 def make_parser_scorer_v1() -> Callable[..., Scores]:
     """Registered as spacy-ctxtag.parser_scorer.v1."""
     return score_parser
@@ -89,6 +94,25 @@ def score_tagger(examples: Iterable[Example], *, attrs: Sequence[str] = ("tag", 
         scores.update(accuracy)
         scores[f"{attr}_seq_acc"] = _mean([exact for eg in annotated for exact in _exact_tags(eg, attr)])
         scores[f"{attr}_collapsed"] = _is_collapsed(annotated, attr)
+    return scores
+
+
+def score_chunker(examples: Iterable[Example], *, spans_key: str, **kwargs: Any) -> Scores:
+    """Score the spans of one layer as spaCy's spancat does: exact boundaries and label.
+
+    spans_key (str): `doc.spans[spans_key]` is scored.
+    RETURNS (Scores): As spaCy, each name with the key in it: spans_KEY_p, spans_KEY_r, spans_KEY_f (micro) and
+        spans_KEY_per_type, without these where no document has the layer; and spans_KEY_collapsed, 1 where there are
+        spans and none is found, else 0, None where there are none.
+    """
+    examples = list(examples)
+    spancat = registry.get("scorers", "spacy.spancat_scorer.v1")()
+    scores: Scores = spancat(examples, spans_key=spans_key, **kwargs)
+    gold, found = (
+        any(doc.spans[spans_key] for doc in docs if spans_key in doc.spans)
+        for docs in ((eg.reference for eg in examples), (eg.predicted for eg in examples))
+    )
+    scores[f"spans_{spans_key}_collapsed"] = float(not found) if gold else None
     return scores
 
 

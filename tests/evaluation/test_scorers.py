@@ -12,7 +12,12 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.util import registry
 
-from spacy_ctxtag.evaluation.scorers import make_ner_scorer_v1, make_parser_scorer_v1, make_tagger_scorer_v1
+from spacy_ctxtag.evaluation.scorers import (
+    make_chunker_scorer_v1,
+    make_ner_scorer_v1,
+    make_parser_scorer_v1,
+    make_tagger_scorer_v1,
+)
 
 NLP = spacy.blank("en")
 score_ner, score_tagger, score_parser = make_ner_scorer_v1(), make_tagger_scorer_v1(), make_parser_scorer_v1()
@@ -74,6 +79,27 @@ def test_ner_scorer_gives_none_without_annotation(examples: list[Example]) -> No
 )
 def test_ner_scorer_tells_no_entity_at_all(gold: list[str], guess: list[str], collapsed: float) -> None:
     assert score_ner(ner_examples([gold], [guess]))["ents_collapsed"] == collapsed
+
+
+@pytest.mark.parametrize(
+    ("gold", "guess", "collapsed"),
+    [
+        ([(0, 1, "NP")], [], 1.0),
+        ([(0, 1, "NP")], None, 1.0),
+        ([(0, 1, "NP")], [(1, 2, "VP")], 0.0),
+        ([], [], None),
+        (None, [], None),
+    ],
+)
+def test_chunker_scorer_is_that_of_spancat_and_tells_no_span_at_all(gold: Any, guess: Any, collapsed: float) -> None:
+    docs = [make_doc(3), make_doc(3)]
+    for doc, spans in zip(docs, (guess, gold), strict=True):
+        if spans is not None:
+            doc.spans["np"] = [Span(doc, *span) for span in spans]
+    examples = [Example(*docs)]
+    scores = make_chunker_scorer_v1()(examples, spans_key="np")
+    assert scores.pop("spans_np_collapsed") == collapsed
+    assert scores == spacy.registry.get("scorers", "spacy.spancat_scorer.v1")()(examples, spans_key="np")
 
 
 def test_ner_scorer_reference_without_entities_is_right_when_nothing_is_found() -> None:
