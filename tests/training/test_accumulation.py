@@ -64,6 +64,8 @@ def after_one_step(
     [
         ("ctx_ner", False, "sgd"),
         ("ctx_ner", True, "sgd"),
+        ("ctx_chunker", False, "sgd"),
+        ("ctx_chunker ctx_tagger", True, "sgd"),
         ("ctx_tagger", False, "sgd"),
         ("ctx_tagger", True, "sgd"),
         ("ctx_ner ctx_tagger", False, "adam"),

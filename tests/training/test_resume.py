@@ -195,6 +195,23 @@ def test_resumed_run_on_variants_that_differ_in_every_epoch(config: Config, tmp_
     assert_same(tmp_path / "run", train_with_spacy(config, tmp_path / "expected"))
 
 
+def test_resumed_run_of_chunks_with_an_lstm_on_a_mix_with_rare_labels(
+    config: Config, tiny_backbone: str, tmp_path: Path
+) -> None:
+    nlp = make_pipeline(["ctx_chunker"], tiny_backbone, shared=True)
+    other = nlp.config.copy()
+    other["components"]["ctx_chunker"]["model"]["lstm"] = {"@layers": "spacy-ctxtag.BiLSTM.v1", "width": 8, "depth": 1}
+    other["paths"] = config["paths"]
+    other["training"] = {**config["training"], "max_epochs": -1, "score_weights": {"spans_chunks_f": 1.0}}
+    corpus = config["corpora"]["train"]
+    rare = {"@readers": "spacy-ctxtag.RareLabels.v1", "threshold": 1.0, "annotation": "spans.chunks", "corpus": corpus}
+    mixed = {"@readers": "spacy-ctxtag.MixedCorpora.v1", "corpora": {"rare": rare, "plain": corpus}, "temperature": 2.0}
+    other["corpora"]["train"] = mixed
+    other = make(Config(other))
+    run_in_parts(other, tmp_path / "run", 2, 5)
+    assert_same(tmp_path / "run", train_with_spacy(other, tmp_path / "expected"))
+
+
 def test_resumed_run_reads_dev_where_it_was(config: Config, tmp_path: Path) -> None:
     config = make(config, eval_frequency=1)
     noise = {"@augmenters": "spacy-ctxtag.CharNoise.v1", "level": 1.0, "rate": 0.5}

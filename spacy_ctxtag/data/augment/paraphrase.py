@@ -57,7 +57,7 @@ class Paraphrase(Augmenter):
         masked = mask_entities(old)
         answers = [each.strip() for each in self.source(old.text, masked.text)]
         for answer in self.rng.sample(answers, len(answers)):
-            found = find_entities(answer, old.ents, masked.pattern)
+            found = find_entities(answer, old.ents, masked)
             doc = None if found is None else _make_doc(nlp, old, *found)
             if doc is None:
                 self._drop()
@@ -91,17 +91,23 @@ def mask_entities(doc: Doc) -> Masked:
     return Masked("".join([*parts, doc.text[at:]]), rf"{prefix}({digits})")
 
 
-def find_entities(answer: str, ents: Sequence[Span], pattern: str) -> Optional[Tuple[str, List[Tuple[int, int, Span]]]]:
+def find_entities(
+    answer: str, ents: Sequence[Span], masked: Masked
+) -> Optional[Tuple[str, List[Tuple[int, int, Span]]]]:
     """Find the entities of a text in a paraphrase.
 
-    answer (str): The paraphrase, with placeholders or mentions. Where it has a placeholder, only these count.
+    answer (str): The paraphrase, with placeholders or mentions. Where it has a placeholder, only these are entities.
     ents (Sequence[Span]): The entities of the text.
-    pattern (str): That of the placeholders.
-    RETURNS (Optional[Tuple]): The paraphrase with all mentions, and where each is; None if one is lost or ambiguous.
+    masked (Masked): The text with placeholders.
+    RETURNS (Optional[Tuple]): The paraphrase with all mentions, and where each is; None if one is lost or ambiguous,
+        or stands there once more beside the placeholders.
     """
-    matches = list(re.finditer(pattern, answer, re.IGNORECASE))
+    matches = list(re.finditer(masked.pattern, answer, re.IGNORECASE))
     if matches:
         order = [int(match[1]) for match in matches]
+        beside, before = (Counter(each[0] for each in _find_mentions(text, ents)[0]) for text in (answer, masked.text))
+        if beside - before:
+            return None
     else:
         matches, order = _find_mentions(answer, ents)
     if sorted(order) != list(range(len(ents))):

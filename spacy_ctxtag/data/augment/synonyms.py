@@ -29,8 +29,9 @@ class Synonyms(Augmenter):
 
     level (float): The share of documents that are changed.
     rate (float): The share of words with synonyms that are replaced in these.
-    path (Path): The lexicon, one entry a line: word, tab, synonym, perhaps a tab and the part of speech (`pos_`) that
-        the word must have; or .jsonl, objects with "word", "synonyms", perhaps "pos". Capitals are those of the word.
+    path (Path): The lexicon, one entry a line: one word, tab, synonym, perhaps a tab and the part of speech (`pos_`)
+        that the word must have; or .jsonl, objects with "word", "synonyms", perhaps "pos". Capitals are those of the
+        word.
     seed (int): The seed.
     RAISES (ValueError): A wrong setting (CT390). DataError: A lexicon that cannot be read.
     """
@@ -71,11 +72,11 @@ def read_lexicon(path: Path) -> List[Entry]:
 
     def parse(data: Dict[str, Any]) -> Optional[Entry]:
         word, synonyms, pos = text_of(data, "word"), texts_of(data, "synonyms"), data.get("pos")
-        fits = word and synonyms and (pos is None or (isinstance(pos, str) and pos))
-        return Entry(word, synonyms, pos) if fits and word and synonyms else None
+        fits = pos is None or (isinstance(pos, str) and pos)
+        return Entry(word, synonyms, pos) if fits and word and len(word.split()) == 1 and synonyms else None
 
     expected = (
-        "a word, a tab and a synonym, and perhaps a tab and a part of speech; or, in a .jsonl file, "
+        "one word, a tab and a synonym, and perhaps a tab and a part of speech; or, in a .jsonl file, "
         '{"word": "bought", "synonyms": ["acquired"], "pos": "VERB"}'
     )
     return read_entries(path, ("word", "synonyms", "pos"), parse, expected)

@@ -169,6 +169,11 @@ def test_lexicon_as_json_and_its_mistakes(tmp_path: Path) -> None:
     path = tmp_path / "lexicon.jsonl"
     path.write_text('{"word": "big", "synonyms": ["large", "great"], "pos": "ADJ"}\n', encoding="utf8")
     assert read_lexicon(path)[0].synonyms == ["large", "great"]
-    path.write_text('{"word": "big", "synonyms": []}\n{"word": "big", "synonyms": [1]}\n', encoding="utf8")
-    with pytest.raises(DataError, match=r"(?s)lexicon.jsonl:1: \[CT391\].*lexicon.jsonl:2: \[CT391\]"):
+    wrong = (
+        '{"word": "big", "synonyms": []}',
+        '{"word": "big", "synonyms": [1]}',
+        '{"word": "a lot", "synonyms": ["b"]}',
+    )
+    path.write_text("\n".join(wrong), encoding="utf8")
+    with pytest.raises(DataError, match=r"(?s)lexicon.jsonl:1: \[CT391\].*jsonl:2: \[CT391\].*jsonl:3: \[CT391\]"):
         read_lexicon(path)

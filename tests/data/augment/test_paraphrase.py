@@ -87,6 +87,7 @@ def test_paraphrase_mention_that_meets_no_digit_is_a_whole_word(nlp: Language) -
         "Ada left New York.",
         "Ada left New York for York, says Ada.",
         "ENT0x left ENT1 for ENT2.",  # glued to a word
+        "ENT0 left ENT1 for ENT2. Ada was sad.",  # one is there as it is, too
         "",
     ],
 )
@@ -94,6 +95,11 @@ def test_paraphrase_that_loses_an_entity_is_dropped_and_counted(nlp: Language, a
     augmenter, doc = paraphrase(nlp, LINE, answer)
     assert show(doc) == LINE
     assert (augmenter.made, augmenter.dropped) == (0, 1)
+
+
+def test_paraphrase_may_have_a_mention_that_the_text_has_outside_of_entities(nlp: Language) -> None:
+    line = "[PERSON Ada] wrote some Ada ~."
+    assert show(paraphrase(nlp, line, "Some Ada was written by ENT0.")[1]) == "Some Ada was written by [PERSON Ada] ~."
 
 
 def test_paraphrase_of_a_mention_with_two_labels_is_ambiguous_without_placeholders(nlp: Language) -> None:
