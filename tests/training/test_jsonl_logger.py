@@ -46,7 +46,7 @@ def test_jsonl_logger_writes_a_line_for_every_evaluation(config: Config, tmp_pat
 
 def test_jsonl_logger_appends(config: Config, tmp_path: Path) -> None:
     path = tmp_path / "training.jsonl"
-    path.write_text('{"step": -5, "losses": {}, "scores": {}}\n', encoding="utf8")
+    path.write_text('{"step": -5, "score": null, "losses": {}, "scores": {}}\n', encoding="utf8")
     run(config, {"@loggers": "spacy-ctxtag.JSONL.v1", "path": str(path)})
     assert [each["step"] for each in read_records(path)] == [-5, 0, 2, 4]
 
