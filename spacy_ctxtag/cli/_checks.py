@@ -1,4 +1,4 @@
-"""What commands check alike: where a result goes and whether it got there, what is measured on, how they end."""
+"""What commands check alike: what they read, where a result goes and whether it got there, how they end."""
 
 import traceback
 from contextlib import contextmanager
@@ -9,7 +9,8 @@ import typer
 
 from ..errors import Errors
 from ..warnings import Warnings
-from ._printer import msg, printable
+from ._options import show_problems
+from ._printer import count, msg, printable
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -40,6 +41,19 @@ def check_dev(nlp: "Language", path: Path, dev: List["Example"], train: List["Ex
         msg.fail(Errors.CT520.format(n=n, total=len(dev), path=path), exits=1)
     if n:
         msg.warn(Warnings.CW510.format(n=n, total=len(dev), path=path))
+
+
+@contextmanager
+def reading(exit_code: int = 1) -> Iterator[None]:
+    """Read data; where there are errors in them, these are listed, and the program ends."""
+    from ..data.records import DataError
+
+    try:
+        yield
+    except DataError as error:
+        show_problems(error.problems)
+        msg.fail(count(sum(problem.is_error for problem in error.problems), "error"))
+        raise SystemExit(exit_code) from error
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from ..errors import Errors
 from ..warnings import Warnings
 from . import _options as opt
 from ._app import app
+from ._checks import reading
 from ._printer import count, msg, printable
 
 if TYPE_CHECKING:
@@ -61,7 +62,6 @@ def agreement_cli(
     With --output, write all figures, and a list of all disagreements for somebody who decides. With --adjudicated and
     --gold, write one annotation from the answers.
     """
-    from ..data.records import DataError
     from ..evaluation.agreement_figures import compute_agreement, find_layers
     from ..evaluation.annotations import match_documents
     from ..evaluation.disagreements import list_disagreements
@@ -85,29 +85,26 @@ def agreement_cli(
     if gold is not None and any(path.resolve() == gold.resolve() for paths in annotators.values() for path in paths):
         msg.fail(f"{gold}: {Errors.CT372}", exits=1)
     try:
-        shared = match_documents(list(annotators), read(annotators, options, lang))
-        layers = find_layers(shared)
-        if not layers:
-            n = sum(sum(each is not None for each in doc.annotations) > 1 for doc in shared)
-            msg.fail(Errors.CT758.format(n=n), exits=1)
-        disagreements = list_disagreements(shared, list(annotators), layers)
-        if adjudicated is not None and gold is not None:
-            from ..evaluation.adjudication import adjudicate
+        with reading():
+            shared = match_documents(list(annotators), read(annotators, options, lang))
+            layers = find_layers(shared)
+            if not layers:
+                n = sum(sum(each is not None for each in doc.annotations) > 1 for doc in shared)
+                msg.fail(Errors.CT758.format(n=n), exits=1)
+            disagreements = list_disagreements(shared, list(annotators), layers)
+            if adjudicated is not None and gold is not None:
+                from ..evaluation.adjudication import adjudicate
 
-            docs, n_open = adjudicate(shared, disagreements, adjudicated)
-            write_gold(docs, gold)
-            msg.good(f"{gold}: {count(len(docs), 'document')}; {count(n_open, 'disagreement')} left open")
-            return
-        figures = compute_agreement(shared, list(annotators), n_samples=samples, seed=seed)
-        show(figures)
-        show_disagreements(disagreements, top)
-        if output is not None:
-            write(output, {"version": __version__, "samples": samples, "seed": seed, **figures}, disagreements)
-            msg.good(f"{output}: {FIGURES}, {LIST} ({count(len(disagreements), 'disagreement')})")
-    except DataError as error:
-        opt.show_problems(error.problems)
-        msg.fail(count(sum(problem.is_error for problem in error.problems), "error"), exits=1)
-        raise typer.Exit(1) from error
+                docs, n_open = adjudicate(shared, disagreements, adjudicated)
+                write_gold(docs, gold)
+                msg.good(f"{gold}: {count(len(docs), 'document')}; {count(n_open, 'disagreement')} left open")
+                return
+            figures = compute_agreement(shared, list(annotators), n_samples=samples, seed=seed)
+            show(figures)
+            show_disagreements(disagreements, top)
+            if output is not None:
+                write(output, {"version": __version__, "samples": samples, "seed": seed, **figures}, disagreements)
+                msg.good(f"{output}: {FIGURES}, {LIST} ({count(len(disagreements), 'disagreement')})")
     except OSError as error:
         msg.fail(str(error), exits=1)
 

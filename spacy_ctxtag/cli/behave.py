@@ -8,9 +8,8 @@ import typer
 from .. import __version__
 from ..errors import Errors
 from ..warnings import Warnings
-from . import _options as opt
 from ._app import app
-from ._checks import crash_is_no_verdict, refuse, writing
+from ._checks import crash_is_no_verdict, reading, refuse, writing
 from ._printer import count, msg, printable
 
 if TYPE_CHECKING:
@@ -68,15 +67,11 @@ def try_behaviour(nlp: "Language", path: Path, n_shown: int = 3) -> Dict[str, An
     n_shown (int): How many cases are printed of each test that fails.
     RETURNS (Dict[str, Any]): As `run_behaviours`; exit code 1 is for the caller, where "passed" is False.
     """
-    from ..data.records import DataError
     from ..evaluation.behaviour import run_behaviours
     from ..evaluation.behaviour_file import read_suite
 
-    try:
+    with reading(exit_code=2):
         suite = read_suite(path)
-    except DataError as error:
-        opt.show_problems(error.problems)
-        refuse(count(len(error.problems), "error"))
     results = run_behaviours(nlp, suite)
     show_results(results, n_shown)
     return results

@@ -17,9 +17,9 @@ from .. import __version__
 from ..errors import Errors
 from ..training.folders import replace_folder
 from ..warnings import Warnings
-from . import _options as opt
 from ._app import app
-from ._printer import count, msg
+from ._checks import reading
+from ._printer import msg
 from .calibration_report import show, write_report
 
 if TYPE_CHECKING:
@@ -151,14 +151,9 @@ def check_output(output: Path, model: Optional[Path], *, force: bool) -> None:
 def read_examples(path: Path, nlp: "Language") -> List["Example"]:
     """The documents of a file or folder in any format; errors in the data are listed and end the program."""
     from ..data.corpus import create_corpus_v1
-    from ..data.records import DataError
 
-    try:
+    with reading():
         return list(create_corpus_v1(path)(nlp))
-    except DataError as error:
-        opt.show_problems(error.problems)
-        msg.fail(count(sum(problem.is_error for problem in error.problems), "error"), exits=1)
-        raise typer.Exit(1) from error
 
 
 def check_texts(nlp: "Language", path: Path, examples: List["Example"], *, force: bool) -> int:

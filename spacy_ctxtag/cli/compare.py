@@ -12,9 +12,8 @@ import typer
 from .. import __version__
 from ..errors import Errors
 from ..warnings import Warnings
-from . import _options as opt
 from ._app import app
-from ._checks import crash_is_no_verdict, refuse, writing
+from ._checks import crash_is_no_verdict, reading, refuse, writing
 from ._printer import count, msg, printable
 
 if TYPE_CHECKING:
@@ -71,7 +70,6 @@ def compare_cli(
     """
     from spacy.cli._util import import_code, setup_gpu
 
-    from ..data.records import DataError
     from ..evaluation.comparison import Gate, compare_examples
     from ..training.folders import write_json
 
@@ -85,10 +83,8 @@ def compare_cli(
     try:
         one, two = System.load(a), System.load(b)
         pairs = read_pairs(one, two, data)
-        found = compare_examples(pairs, min_support=min_support, n_samples=samples, seed=seed)
-    except DataError as error:
-        opt.show_problems(error.problems)
-        refuse(count(sum(problem.is_error for problem in error.problems), "error"))
+        with reading(exit_code=2):
+            found = compare_examples(pairs, min_support=min_support, n_samples=samples, seed=seed)
     except (ValueError, OSError) as error:
         refuse(printable(str(error)))
     for system in (one, two):

@@ -12,7 +12,7 @@ from ..training.folders import replace_folder, write_json
 from ..warnings import Warnings
 from . import _options as opt
 from ._app import app
-from ._checks import writing
+from ._checks import reading, writing
 from ._printer import count, msg
 from .behave import try_behaviour
 from .evaluation_table import show
@@ -120,15 +120,10 @@ def digest_of(path: Path) -> str:
 def stream(path: Path, nlp: "Language") -> Iterator["Doc"]:
     """The documents of a file or folder in any format; errors in the data are listed and end the program."""
     from ..data.corpus import read_docs
-    from ..data.records import DataError
     from ..data.sources import ReadOptions
 
-    try:
+    with reading():
         yield from read_docs(path, nlp, ReadOptions())
-    except DataError as error:
-        opt.show_problems(error.problems)
-        msg.fail(count(sum(problem.is_error for problem in error.problems), "error"), exits=1)
-        raise typer.Exit(1) from error
 
 
 def learned_from(nlp: "Language") -> Optional[Callable[[str], bool]]:

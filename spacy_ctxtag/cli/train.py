@@ -8,9 +8,9 @@ from typing import Annotated, Any, Optional
 import typer
 
 from ..exceptions import TrainingError
-from . import _options as opt
 from ._app import app
-from ._printer import count, msg
+from ._checks import reading
+from ._printer import msg
 
 OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
 
@@ -39,7 +39,6 @@ def train_cli(
     from spacy.cli import _util
     from spacy.util import load_config
 
-    from ..data.records import DataError
     from ..training.random_state import prepare_cublas
     from ..training.train import set_seed, train
 
@@ -58,7 +57,7 @@ def train_cli(
         set_seed(config, seed)
     command = ["python", "-m", "spacy", *sys.argv[1:]]
     try:
-        with spacy_cli.show_validation_error(config_path, hint_fill=False):
+        with reading(), spacy_cli.show_validation_error(config_path, hint_fill=False):
             outcome = train(
                 config,
                 output,
@@ -71,10 +70,6 @@ def train_cli(
                 stdout=sys.stdout,
                 stderr=sys.stderr,
             )
-    except DataError as error:
-        opt.show_problems(error.problems)
-        msg.fail(count(sum(problem.is_error for problem in error.problems), "error"), exits=1)
-        raise typer.Exit(1) from error
     except TrainingError as error:
         msg.fail(str(error), exits=1)
         raise typer.Exit(1) from error

@@ -138,19 +138,20 @@ def make_runs(
     """
     base = load_config(config, overrides=overrides, interpolate=False)
     configs = {variant.name: changed(base, variant) for variant in variants}
+    texts = {"data": hash_path(data), "code": hash_path(code) if code else ""}
+    read = {}  # by variant, the hashes of all that a run reads
     for variant in variants:
         _check(configs[variant.name], variant)
+        read[variant.name] = {**hash_data(configs[variant.name].interpolate(), output), **texts}
     runs = []
     for seed in seeds:
         for variant in variants:
             one = {"training.seed": seed, **({"system.seed": seed} if "seed" in base.get("system", {}) else {})}
             seeded = changed(configs[variant.name], Variant(variant.name, one))
-            read = {**hash_data(seeded.interpolate(), output), "data": hash_path(data)}
-            read["code"] = hash_path(code) if code else ""
             folder = output / f"{variant.name}-{seed}"
             folder.mkdir(parents=True, exist_ok=True)
             seeded.to_disk(folder / "config.cfg")
-            key = hashlib.sha256(f"{seeded.to_str()} {read} {__version__}".encode()).hexdigest()
+            key = hashlib.sha256(f"{seeded.to_str()} {read[variant.name]} {__version__}".encode()).hexdigest()
             runs.append(Run(variant.name, seed, folder, key))
     return runs
 
