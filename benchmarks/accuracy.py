@@ -305,6 +305,8 @@ class Summary:
                 for name, drop in drops.items():
                     most = {"at_most": least / 2} if (name, kind) == ("ctx", "noisy") else {"at_least": -100}
                     yield claim(f"{corpus}.drop.{kind}.{name}", round(drop, 4), **most)
+                    left = round(self.mean(corpus, name, "ner") - drop, 4)
+                    yield claim(f"{corpus}.noise.{kind}.{name}", left, at_least=0)
         for corpus, systems in self.groups.items():
             for column in self.columns(corpus):
                 means = {system: round(self.mean(corpus, system, column), 4) for system in systems}
