@@ -1,9 +1,8 @@
 """Training and prediction for the systems that are spaCy pipelines. One update here is one step of `spacy train`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import fix_random_seed, load_model_from_config
@@ -11,8 +10,6 @@ from spacy.vocab import Vocab
 from thinc.api import Adam, Config, warmup_linear
 
 from .common import Run, Sentence, Tags
-
-Augmenter = Callable[[Language, Example], Iterator[Example]]
 
 ENCODERS = ("transformer", "ctx_encoder")  # what they report as a loss is the size of a gradient
 
@@ -43,7 +40,6 @@ class SpacySystem:
     rate (float): the peak of the optimizer's learning rate.
     gold (Callable): makes the gold Doc of a sentence.
     tags (Callable): reads a column of tags from a Doc.
-    augmenter (Callable): changes each training example whenever it comes; None: no change.
     """
 
     dropout = 0.1
@@ -58,7 +54,6 @@ class SpacySystem:
         rate: float,
         gold: Callable[[Vocab, Sentence], Doc] = gold_doc,
         tags: Callable[[Doc, str], list[str]] = tags_of,
-        augmenter: Augmenter | None = None,
     ):
         fix_random_seed(run.seed)
         warmup = int(self.warmup * run.steps)
@@ -68,7 +63,7 @@ class SpacySystem:
             "dropout": self.dropout,
             "config": config.strip(),
         }
-        self.tags, self.augmenter = tags, augmenter
+        self.tags = tags
         self.columns = list(train[0].tags)
         self.optimizer = Adam(
             warmup_linear(rate, warmup, run.steps), L2=0.01, L2_is_weight_decay=True, grad_clip=1.0, use_averages=False
@@ -81,8 +76,6 @@ class SpacySystem:
     def update(self, batch: list[int]) -> float:
         losses: dict[str, float] = {}
         examples = [self.examples[i] for i in batch]
-        if self.augmenter is not None:
-            examples = [made for example in examples for made in self.augmenter(self.nlp, example)]
         self.nlp.update(examples, drop=self.dropout, sgd=False, losses=losses)
         for _, component in self.nlp.pipeline:
             if getattr(component, "is_trainable", False):
