@@ -3,7 +3,7 @@
     .venv/bin/python benchmarks/ablation.py --data DIR
 
 The sentences of `DIR/wnut17` are written as `.spacy` files, and `ctx ablate configs/ner.cfg configs/ablation.yml` is
-called for them: 480 updates each, as the config has it, the best on dev of four. Every run lies in `work/ablation`, so
+called for them: 480 updates each, the best on dev of four. Every run lies in `work/ablation`, so
 that what was cut off goes on where it stopped. The result is `results/ablation.json`.
 """
 
@@ -42,6 +42,7 @@ def command(folder: Path, options: argparse.Namespace) -> list[str]:
     settings = {
         "paths.train": folder / "train.spacy",
         "paths.dev": folder / "dev.spacy",
+        "training.max_steps": 480,
         "training.patience": 0,
         "training.eval_frequency": 120,
     }

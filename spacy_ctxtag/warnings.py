@@ -90,6 +90,10 @@ class Warnings(metaclass=WithCodes):
         "{what}: one answer for everything in {n} evaluations in a row, while the annotation has others. Train longer, "
         "give the learning rate a warm-up, lower it, or check that train and dev are annotated alike."
     )
+    CW603 = (
+        "[training.score_weights] names {names}, which the evaluation on dev does not give. {rest} Scores that there "
+        "are: {there}."
+    )
     CW780 = "No licence is known, and the card says so. Name it with --licence."
     CW602 = (
         "The run was started with other versions, or on another machine, so its last bits may differ from those of a "

@@ -94,7 +94,7 @@ def test_config_has_what_training_a_transformer_needs(path: Path) -> None:
     assert training["gpu_allocator"] == "pytorch"
     assert training["patience"] > 0
     assert training["optimizer"]["grad_clip"] == 1.0
-    assert training["optimizer"]["learn_rate"]["warmup_steps"] > 0
+    assert training["optimizer"]["learn_rate"]["warmup"] > 0
     assert training["before_to_disk"] == {"@callbacks": "spacy-ctxtag.Requirements.v1"}
 
 

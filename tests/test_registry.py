@@ -80,6 +80,7 @@ SNAPSHOT = [
     "thinc_layers: spacy-ctxtag.Orthography.v1",
     "thinc_layers: spacy-ctxtag.StaticVectors.v1",
     "thinc_optimizers: spacy-ctxtag.Adam.v1",
+    "thinc_schedules: spacy-ctxtag.warmup_linear.v1",
 ]
 
 ROOT = Path(__file__).parents[1]

@@ -22,6 +22,7 @@ from wasabi.printer import Printer
 
 from ..errors import Errors
 from ..exceptions import NotFinite, Stopped, TrainingError
+from ..warnings import Warnings
 from .batches import Batches
 from .checkpoint import Checkpoint, write_checkpoint
 from .folders import replace_folder
@@ -188,6 +189,7 @@ class Run:
             return None
         with self.nlp.use_params(self.optimizer.averages):
             score, scores = self.evaluate()
+        self._tell_missing(scores)
         self.weights = {key: weight for key, weight in self.weights.items() if key in scores}  # as `evaluate` does
         self.results.append((score, step))
         is_best = score == max(self.results)[0]
@@ -290,6 +292,15 @@ class Run:
 
     def _tell(self, line: Any) -> None:
         self.stdout.write(f"{line}\n")
+
+    def _tell_missing(self, scores: Dict[str, Any]) -> None:
+        """Tell which scores count and are not there; spaCy leaves them out from now on."""
+        missing = [key for key, weight in self.weights.items() if weight and key not in scores]
+        if missing:
+            left = [key for key, weight in self.weights.items() if weight and key in scores]
+            rest = f"The others count: {', '.join(left)}." if left else "So nothing tells which pipeline is best."
+            there = ", ".join(key for key, value in scores.items() if isinstance(value, float)) or "none"
+            self._tell(msg.warn(Warnings.CW603.format(names=", ".join(missing), rest=rest, there=there)))
 
     def _tell_start(self) -> None:
         annotating = self.settings["annotating_components"]

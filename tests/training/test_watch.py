@@ -175,3 +175,18 @@ def test_watch_weights_names_the_weight(where: str, tiny_backbone: str) -> None:
     watch(nlp, {"step": 4, "epoch": 0})
     with pytest.raises(NotFinite, match=r"CT600. The weight 'ctx_tagger/.*in step 6"):
         watch(nlp, {"step": 6, "epoch": 0})
+
+
+def test_score_that_counts_and_is_not_there_is_told_once(config: Config, tmp_path: Path) -> None:
+    others = dict.fromkeys(("ents_macro_f", "tag_acc", "pos_acc"))
+    config = make(config, eval_frequency=1, max_steps=2)
+    told = {}
+    for ents_f in (0.5, None):
+        made = make(config, score_weights={"ents_f": ents_f, "nothing_f": 0.5, "neither_f": 0.0, **others})
+        out = io.StringIO()
+        train_run(made, tmp_path / str(ents_f), stdout=out)
+        told[ents_f] = " ".join(out.getvalue().split())
+        assert told[ents_f].count("[CW603]") == 1
+        assert "names nothing_f, which" in told[ents_f]
+    assert "The others count: ents_f. Scores that there are: " in told[0.5]
+    assert "So nothing tells which pipeline is best. Scores that there are: " in told[None]
