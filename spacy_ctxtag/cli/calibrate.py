@@ -303,7 +303,7 @@ def configure(nlp: "Language", name: str, result: "Fit", summary: Dict[str, Any]
     if summary["coverage"] is not None and summary["coverage"]["is_set"]:
         settings["alternatives"] = result.coverage_threshold
     if ner.decoding.decode != "viterbi":
-        msg.warn(Warnings.CW508.format(name=name, decode=ner.decoding.decode))
+        msg.info(Warnings.CW508.format(name=name, decode=ner.decoding.decode))
     config.update(settings)
     ner.decoding = replace(ner.decoding, **settings)
 
