@@ -1,4 +1,4 @@
-"""Accuracy of spacy-ctxtag beside its peers: same MiniLM weights, documents, batches and epochs for all, several seeds.
+"""Accuracy of spacy-ctxtag beside its peers: same MiniLM weights, sentences, batches and epochs, several seeds.
 
     .venv/bin/python benchmarks/accuracy.py --data DIR
 
@@ -9,7 +9,8 @@ Every training is a process with a result file of its own in `work/`, so that wh
 When all are there, they are summed up in `results/accuracy.json`. The last epoch counts, no checkpoint is chosen. Ours
 learns at its default rate everywhere; with `--tune` each peer gets, for each corpus, the rate that is best on dev after
 a whole training; `--tuned results/accuracy.json` takes over what was tried before. Every system is also scored on
-copies of the test sets with noise (`systems/common.py`).
+copies of the test sets with noise (`systems/common.py`). `ctx` is the shipped config, so it also learns from variants
+of the sentences with like noise, in twice as many updates; `ctx-no-augmentation` learns from what all others do.
 
 The peers run in environments of their own, which are made at the first run; Flair cannot share one with the others:
 
@@ -283,13 +284,13 @@ class Summary:
     def ner(self) -> list[str]:
         return [corpus for corpus in self.groups if self.columns(corpus) == ["ner"]]
 
-    def over_peers(self) -> dict[str, dict[str, float]]:
+    def over_peers(self, system: str = "ctx") -> dict[str, dict[str, float]]:
         """RETURNS: by peer that ran on all sets of entities: ours less its F, the mean over the sets, with limits."""
         sets = self.ner()
         peers = [name for name, kind in SYSTEMS.items() if kind.is_peer and all(name in self.groups[c] for c in sets)]
-        if not sets or any("ctx" not in self.groups[corpus] for corpus in sets):
+        if not sets or any(system not in self.groups[corpus] for corpus in sets):
             return {}
-        ours = [self.groups[corpus]["ctx"] for corpus in sets]
+        ours = [self.groups[corpus][system] for corpus in sets]
         return {peer: difference(ours, [self.groups[corpus][peer] for corpus in sets]) for peer in peers}
 
     def claims(self) -> Iterator[dict[str, Any]]:
@@ -298,6 +299,10 @@ class Summary:
             yield claim(f"entities.ctx-over-{peer}", found["difference"], at_least=2.5)
             yield claim(f"entities.ctx-over-{peer}.low", found["low"], at_least=0)
             yield claim(f"entities.ctx-over-{peer}.high", found["high"], at_least=0)
+        for peer, found in self.over_peers("ctx-no-augmentation").items():
+            for name, value in found.items():
+                end = "" if name == "difference" else f".{name}"
+                yield claim(f"entities.ctx-no-augmentation-over-{peer}{end}", value, at_least=-100)
         for corpus in self.ner():
             for kind in NOISE:
                 drops = {name: self.drop(corpus, name, kind) for name in self.groups[corpus]}
@@ -442,9 +447,11 @@ def main() -> None:
         results = execute(runs, options, folder)
     summary = Summary(results)
     print("\n".join([*summary.tables(), *summary.noise()]))
-    for peer, found in summary.over_peers().items():
-        limits = f"95 % interval {found['low']:+.2f} to {found['high']:+.2f}"
-        print(f"\nMean over the sets of entities, over {SYSTEMS[peer].title}: {found['difference']:+.2f} F, {limits}")
+    print("\nMean over the sets of entities: ours over")
+    for system in ("ctx", "ctx-no-augmentation"):
+        for peer, found in summary.over_peers(system).items():
+            limits = f"95 % interval {found['low']:+.2f} to {found['high']:+.2f}"
+            print(f"{SYSTEMS[peer].title:30} {found['difference']:+.2f} F, {limits}   ({system})")
     complete = set(options.corpora) == set(CORPORA) and set(options.systems) == set(SYSTEMS) and options.parts is None
     if options.quick or not complete:
         print(f"\n{RESULT.name} is written by a full run only: all corpora, all systems, all seeds and folds")

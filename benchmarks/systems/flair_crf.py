@@ -2,7 +2,7 @@
 
 AdamW, warm-up and linear decay, gradient clipped at 5.0, the dropouts that a SequenceTagger has by default; no RNN and
 no projection, as Flair's own transformer taggers have none. The layers over the encoder learn ten times as fast as it
-(`decoder_learning_rate`), as everywhere here: at the encoder's rate a CRF learns next to nothing in so few epochs.
+(`decoder_learning_rate`), as in `ctx`: at the encoder's rate a CRF learns next to nothing in so few epochs.
 """
 
 from pathlib import Path

@@ -19,7 +19,7 @@ MOST_LABELS = 20
 
 @app.command("curves", no_args_is_help=True)
 def curves_cli(
-    record: Annotated[Path, typer.Argument(help="What spacy-ctxtag.JSONL.v1 has written, or training.jsonl of a run", show_default=False)],
+    record: Annotated[Path, typer.Argument(help="Log: training.jsonl, or of JSONL.v1", show_default=False)],
     output: Annotated[Path, typer.Option("--output", "-o", help="Picture: .svg, .png or .pdf")] = Path("curves.svg"),
 ) -> None:
     """
