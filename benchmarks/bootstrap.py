@@ -1,8 +1,8 @@
 """Paired bootstrap (Efron & Tibshirani 1993, chapter 13) of the difference of two systems, the mean over test sets.
 
 What is drawn, with replacement, are the documents of a test set; its sentences, where it does not say which document
-they are from. Both systems, and all seeds, get the same draws; F is averaged over seeds, which are not drawn. No spaCy, no
-torch: NumPy.
+they are from. Both systems, and all seeds, get the same draws. F is averaged over seeds, and these are not drawn. No
+spaCy, no torch: NumPy.
 """
 
 from collections.abc import Sequence
