@@ -22,11 +22,11 @@ class TrainingErrors:
         "The first {count} batches are not those that the run has learned from, so it cannot go on. Expected a corpus, "
         "augmenter and batcher that give the same for the same seed: `random` or `numpy.random`, no sets of strings."
     )
-    CT606 = (
-        "`spacy-ctxtag.warmup_linear.v1`: {problem}. Give [training] a `max_steps`, or take another schedule, such as "
-        "`learn_rate = 0.0003` for a constant rate."
-    )
     CT605 = (
         "No checkpoint would be exact: {what} cannot be saved. Use an optimizer of Thinc, and models of Thinc or "
         "PyTorch, or train with `spacy train`."
+    )
+    CT606 = (
+        "`spacy-ctxtag.warmup_linear.v1`: {problem}. Give [training] a `max_steps`, or take another schedule, such as "
+        "`learn_rate = 0.0003` for a constant rate."
     )
