@@ -26,7 +26,4 @@ class TrainingErrors:
         "No checkpoint would be exact: {what} cannot be saved. Use an optimizer of Thinc, and models of Thinc or "
         "PyTorch, or train with `spacy train`."
     )
-    CT606 = (
-        "`spacy-ctxtag.warmup_linear.v1`: {problem}. Give [training] a `max_steps`, or take another schedule, such as "
-        "`learn_rate = 0.0003` for a constant rate."
-    )
+    CT606 = "`spacy-ctxtag.warmup_linear.v1`: {problem}."

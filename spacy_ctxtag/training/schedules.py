@@ -17,8 +17,10 @@ def create_warmup_linear_v1(initial_rate: float, total_steps: int, warmup: float
     RAISES (ValueError): CT606 without any steps, or for a share outside of [0, 1).
     """
     if total_steps < 1:
-        problem = f"total_steps = {total_steps}, and the rate falls to 0 at the last step"
+        problem = (
+            f"total_steps = {total_steps}, and the rate falls to 0 at the last step. Give [training] a `max_steps`"
+        )
         raise ValueError(Errors.CT606.format(problem=problem))
     if not 0 <= warmup < 1:
-        raise ValueError(Errors.CT606.format(problem=f"warmup = {warmup} is not from 0 to below 1"))
+        raise ValueError(Errors.CT606.format(problem=f"warmup = {warmup}, expected a share from 0 to below 1"))
     return warmup_linear(initial_rate, int(warmup * total_steps), total_steps)

@@ -29,9 +29,12 @@ def test_rate_is_highest_after_the_warm_up_and_0_at_the_last_step() -> None:
     assert found[0] == found[100] == 0.0
 
 
-@pytest.mark.parametrize(("total", "warmup"), [(0, 0.1), (-1, 0.1), (10, 1.0), (10, -0.1)])
-def test_what_gives_no_rates_is_refused(total: int, warmup: float) -> None:
-    with pytest.raises(ValueError, match="CT606"):
+@pytest.mark.parametrize(
+    ("total", "warmup", "said"),
+    [(0, 0.1, "max_steps"), (-1, 0.1, "max_steps"), (10, 1.0, "warmup = 1.0"), (10, -0.1, "warmup = -0.1")],
+)
+def test_what_gives_no_rates_is_refused(total: int, warmup: float, said: str) -> None:
+    with pytest.raises(ValueError, match=f"CT606.*{said}"):
         create_warmup_linear_v1(0.001, total, warmup)
 
 
