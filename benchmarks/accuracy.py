@@ -340,15 +340,20 @@ def record(results: list[dict[str, Any]], tried: list[dict[str, Any]]) -> dict[s
     if len(weights) > 1:
         raise SystemExit(f"the systems did not start from the same weights: {sorted(weights)}")
     here = environment()
-    versions = {"ours": {}, "peers": {}}
+    versions: dict[str, dict[str, str]] = {}
     settings, raw = {}, []
     for result in results:
         run = result["run"]
-        versions["peers" if SYSTEMS[run["system"]].is_peer else "ours"] = result["environment"]["versions"]
+        kind = SYSTEMS[run["system"]]
+        whose = "ours" if not kind.is_peer else "flair" if kind.module == "flair_crf" else "peers"
+        versions[whose] = result["environment"]["versions"]
         settings.setdefault(run["corpus"], {})[run["system"]] = anywhere(result["settings"])
         about = {name: value for name, value in result["environment"].items() if name != "versions"}
         dropped = ("run", "environment", "settings", "predictions", "weights_sha256")
-        raw.append({**run, **about, **{k: v for k, v in result.items() if k not in dropped}, "data": ""})
+        noise = {kind: {"f": scores["ner"]["f"]} for kind, scores in result.get("noise", {}).items()}
+        raw.append(
+            {**run, **about, **{k: v for k, v in result.items() if k not in dropped}, "noise": noise, "data": ""}
+        )
     return {
         "date": here["date"],
         "machine": here["machine"],

