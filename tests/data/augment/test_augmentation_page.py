@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import srsly
 from augment_helpers import annotate, show
 from pipelines import ENTITY_LABELS, write_corpus
 from spacy import registry
@@ -47,7 +48,7 @@ def test_page_row_is_what_the_augmenter_does(nlp: Language, name: str, settings:
 @pytest.mark.backbone
 @pytest.mark.usefixtures("in_the_folder_of_the_files")
 def test_page_config_trains_the_config_that_ships(tiny_backbone: str, tmp_path: Path) -> None:
-    (block,) = re.findall(r"^```ini\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    block, labels = re.findall(r"^```ini\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     config = load_config(ROOT / "configs" / "ner.cfg").merge(
         Config().from_str("[corpora]\n\n" + block, interpolate=False)
     )
@@ -61,3 +62,8 @@ def test_page_config_trains_the_config_that_ships(tiny_backbone: str, tmp_path: 
     assert set(nlp.get_pipe("ctx_ner").labels) == set(ENTITY_LABELS)
     train(nlp, tmp_path, stdout=io.StringIO(), stderr=io.StringIO())
     assert (tmp_path / "model-last" / "ctx_ner").is_dir()
+
+    named = config.merge(Config().from_str("[initialize]\n\n[initialize.components]\n\n" + labels, interpolate=False))
+    srsly.write_json(tmp_path / "labels.json", ["ONE", "TWO"])
+    named["initialize"]["components"]["ctx_ner"]["labels"]["path"] = str(tmp_path / "labels.json")
+    assert init_nlp(named).get_pipe("ctx_ner").labels == ("ONE", "TWO")
