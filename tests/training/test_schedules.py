@@ -1,5 +1,6 @@
 """The schedule of the shipped configs: its rates are those of Thinc's for the same steps, whatever their number."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,8 @@ from spacy_ctxtag.training.schedules import create_warmup_linear_v1
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.cfg"))
 
 
-def rates(schedule: object, n: int) -> list[float]:
-    each = iter(schedule)  # type: ignore[call-overload]
+def rates(schedule: Iterable[float], n: int) -> list[float]:
+    each = iter(schedule)
     return [next(each) for _ in range(n)]
 
 
