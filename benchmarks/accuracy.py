@@ -295,14 +295,10 @@ class Summary:
 
     def claims(self) -> Iterator[dict[str, Any]]:
         """Every mean of the tables; ours is ahead of each other one, by so much, and loses less by noise."""
-        for peer, found in self.over_peers().items():
-            yield claim(f"entities.ctx-over-{peer}", found["difference"], at_least=2.5)
-            yield claim(f"entities.ctx-over-{peer}.low", found["low"], at_least=0)
-            yield claim(f"entities.ctx-over-{peer}.high", found["high"], at_least=0)
-        for peer, found in self.over_peers("ctx-no-augmentation").items():
-            for name, value in found.items():
-                end = "" if name == "difference" else f".{name}"
-                yield claim(f"entities.ctx-no-augmentation-over-{peer}{end}", value, at_least=-100)
+        for system, least in (("ctx", (2.5, 0, 0)), ("ctx-no-augmentation", (-100, -100, -100))):
+            for peer, found in self.over_peers(system).items():
+                for end, name, bound in zip(("", ".low", ".high"), ("difference", "low", "high"), least, strict=True):
+                    yield claim(f"entities.{system}-over-{peer}{end}", found[name], at_least=bound)
         for corpus in self.ner():
             for kind in NOISE:
                 drops = {name: self.drop(corpus, name, kind) for name in self.groups[corpus]}
@@ -350,7 +346,7 @@ def record(results: list[dict[str, Any]], tried: list[dict[str, Any]]) -> dict[s
         settings.setdefault(run["corpus"], {})[run["system"]] = anywhere(result["settings"])
         about = {name: value for name, value in result["environment"].items() if name != "versions"}
         dropped = ("run", "environment", "settings", "predictions", "weights_sha256")
-        noise = {kind: {"f": scores["ner"]["f"]} for kind, scores in result.get("noise", {}).items()}
+        noise = {name: {"f": scores["ner"]["f"]} for name, scores in result.get("noise", {}).items()}
         raw.append(
             {**run, **about, **{k: v for k, v in result.items() if k not in dropped}, "noise": noise, "data": ""}
         )

@@ -1,36 +1,22 @@
 """The benchmark of the parts of `configs/ner.cfg`: it hands the command what that expects, and claims what it found."""
 
-import importlib.util
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import spacy
+from benchmark_modules import benchmark
 from spacy.tokens import DocBin
 
 from spacy_ctxtag.evaluation.ablation import read_grid
 
-FOLDER = Path(__file__).parents[1] / "benchmarks"
-
 
 @pytest.fixture(scope="module")
-def ablation() -> Any:
-    before = set(sys.modules)
-    sys.path.insert(0, str(FOLDER))
-    try:
-        spec = importlib.util.spec_from_file_location("benchmarks_ablation", FOLDER / "ablation.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+def ablation() -> Iterator[Any]:
+    with benchmark("ablation") as module:
         yield module
-    finally:
-        sys.path.remove(str(FOLDER))
-        for name in set(sys.modules) - before:
-            if name.startswith(("systems", "accuracy")):
-                sys.modules.pop(name)
 
 
 def test_sentences_are_written_with_their_entities(ablation: Any, tmp_path: Path) -> None:

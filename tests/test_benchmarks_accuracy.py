@@ -1,32 +1,19 @@
 """The benchmark of accuracy: what its command line takes, and what it refuses."""
 
-import importlib.util
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-FOLDER = Path(__file__).parents[1] / "benchmarks"
+from benchmark_modules import benchmark
 
 
 @pytest.fixture(scope="module")
-def accuracy() -> Any:
-    before = set(sys.modules)
-    sys.path.insert(0, str(FOLDER))
-    try:
-        spec = importlib.util.spec_from_file_location("benchmarks_accuracy", FOLDER / "accuracy.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = sys.modules["benchmarks_accuracy"] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+def accuracy() -> Iterator[Any]:
+    with benchmark("accuracy") as module:
         yield module
-    finally:
-        sys.path.remove(str(FOLDER))
-        for name in set(sys.modules) - before:
-            if name.startswith(("benchmarks_", "systems", "bootstrap")):
-                sys.modules.pop(name)
 
 
 @pytest.fixture

@@ -1,36 +1,21 @@
 """The benchmark of the CRF: its peers compute what ours does, where they are installed, and its claims are right."""
 
 import importlib.util
-import sys
-from pathlib import Path
-from types import ModuleType
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
+from benchmark_modules import benchmark
 
-FOLDER = Path(__file__).parents[1] / "benchmarks"
 PEERS = {"PytorchCRF": "torchcrf", "TorchStruct": "torch_struct", "TorchCRF": "TorchCRF", "Ours": "numpy"}
 INSTALLED = [name for name, module in PEERS.items() if importlib.util.find_spec(module) is not None]
 
 
 @pytest.fixture(scope="module")
-def crf() -> Any:
-    def load(name: str) -> ModuleType:
-        spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name.partition('_')[2]}.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
-
-    sys.path.insert(0, str(FOLDER))
-    try:
-        yield load("benchmarks_crf")
-    finally:
-        sys.path.remove(str(FOLDER))
-        for name in ("benchmarks_crf", "accuracy", "systems", "systems.common"):
-            sys.modules.pop(name, None)
+def crf() -> Iterator[Any]:
+    with benchmark("crf") as module:
+        yield module
 
 
 def make_row(crf: Any, cell: Any, operation: str, ours: float, peer: float) -> dict[str, Any]:

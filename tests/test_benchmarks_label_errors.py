@@ -1,36 +1,20 @@
 """The benchmark of label errors: what it plants, what counts as found."""
 
-import importlib.util
-import sys
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import spacy
+from benchmark_modules import benchmark
 from spacy.tokens import Doc, Span
-
-FOLDER = Path(__file__).parents[1] / "benchmarks"
 
 
 @pytest.fixture(scope="module")
 def bench() -> Iterator[Any]:
-    before = set(sys.modules)
-    sys.path.insert(0, str(FOLDER))
-    try:
-        spec = importlib.util.spec_from_file_location("benchmarks_label_errors", FOLDER / "label_errors.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = sys.modules["benchmarks_label_errors"] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+    with benchmark("label_errors") as module:
         yield module
-    finally:
-        sys.path.remove(str(FOLDER))
-        for name in set(sys.modules) - before:
-            if name.startswith(("benchmarks_", "systems", "accuracy")):
-                sys.modules.pop(name)
 
 
 def make_docs(size: int = 40) -> list[Doc]:

@@ -1,14 +1,14 @@
 """The benchmark of several tasks: what its systems read and give back, and how its claims are made."""
 
-import importlib.util
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import spacy
+from benchmark_modules import benchmark
 
-FOLDER = Path(__file__).parents[1] / "benchmarks"
 ROWS = [
     ("Ada", "PROPN", "2", "nsubj"),
     ("wrote", "VERB", "0", "root"),
@@ -17,21 +17,9 @@ ROWS = [
 
 
 @pytest.fixture(scope="module")
-def multitask() -> Any:
-    before = set(sys.modules)
-    sys.path.insert(0, str(FOLDER))
-    try:
-        spec = importlib.util.spec_from_file_location("benchmarks_multitask", FOLDER / "multitask.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = sys.modules["benchmarks_multitask"] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+def multitask() -> Iterator[Any]:
+    with benchmark("multitask") as module:
         yield module
-    finally:
-        sys.path.remove(str(FOLDER))
-        for name in set(sys.modules) - before:
-            if name.startswith(("benchmarks_", "systems", "accuracy")):
-                sys.modules.pop(name)
 
 
 def make_run(multitask: Any, folder: Path, system: str) -> Any:
