@@ -90,6 +90,7 @@ class Warnings(metaclass=WithCodes):
         "{what}: one answer for everything in {n} evaluations in a row, while the annotation has others. Train longer, "
         "give the learning rate a warm-up, lower it, or check that train and dev are annotated alike."
     )
+    CW604 = "[training] has no setting {name!r}; it is left out.{hint}"
     CW603 = (
         "[training.score_weights] names {names}, which the evaluation on dev does not give. {rest} Scores that there "
         "are: {there}."

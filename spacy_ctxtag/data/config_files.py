@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, Optional, Tuple
 
 LOGGER = "training.logger"  # this section changes nothing about the result
-FOLDERS = ("path", "source", "name", "vectors")  # settings that may name a folder without a slash
+DATA = ("paths", "corpora", "initialize")  # sections in which any setting,
+FOLDERS = ("path", "source", "name", "vectors")  # and settings elsewhere that may name a folder without a slash
 
 
 def hash_data(settings: Dict[str, Any], output: Optional[Path] = None) -> Dict[str, str]:
@@ -47,7 +48,7 @@ def _is_data(key: str, value: Any, output: Optional[Path]) -> bool:
         path = Path(value)
         if output is not None and output.resolve() in (path.resolve(), *path.resolve().parents):
             return False
-        named = key.split(".")[0] == "paths" or key.rsplit(".", 1)[-1] in FOLDERS or "/" in value.strip("/")
+        named = key.split(".")[0] in DATA or key.rsplit(".", 1)[-1] in FOLDERS or "/" in value.strip("/")
         return path.is_file() or (named and path.is_dir())
     except (OSError, ValueError):  # no name of a file
         return False

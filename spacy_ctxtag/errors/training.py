@@ -27,3 +27,4 @@ class TrainingErrors:
         "PyTorch, or train with `spacy train`."
     )
     CT606 = "`spacy-ctxtag.warmup_linear.v1`: {problem}."
+    CT607 = "Another process is training into {path}. Wait for it or end it, or name another folder."

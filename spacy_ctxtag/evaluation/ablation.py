@@ -8,11 +8,10 @@ import copy
 import hashlib
 import os
 import re
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set
 
 import numpy as np
 import srsly
@@ -21,7 +20,9 @@ from thinc.api import Config
 
 from .. import __version__
 from ..data.config_files import hash_data, hash_path
+from ..data.config_settings import TRAINING, unknown_settings
 from ..errors import Errors
+from .children import Children
 from .significance import Difference, compare_counts
 
 BASE = "base"
@@ -134,14 +135,15 @@ def make_runs(
 
     data (Path): What the runs will be scored on. code (Optional[Path]): A file with registered functions.
     RETURNS (List[Run]): Seed by seed, so that what there is when they are cut off can be compared.
-    RAISES (ValueError): CT702, CT703, before anything is trained.
+    RAISES (ValueError): CT702, CT703, CT707, before anything is trained.
     """
     base = load_config(config, overrides=overrides, interpolate=False)
+    allowed = {name for name, _ in unknown_settings(load_config(config, interpolate=False))}  # not asked for just now
     configs = {variant.name: changed(base, variant) for variant in variants}
     texts = {"data": hash_path(data), "code": hash_path(code) if code else ""}
     read = {}  # by variant, the hashes of all that a run reads
     for variant in variants:
-        _check(configs[variant.name], variant)
+        _check(configs[variant.name], variant, allowed)
         read[variant.name] = {**hash_data(configs[variant.name].interpolate(), output), **texts}
     runs = []
     for seed in seeds:
@@ -156,9 +158,13 @@ def make_runs(
     return runs
 
 
-def _check(config: Config, variant: Variant) -> None:
+def _check(config: Config, variant: Variant, allowed: Set[str]) -> None:
     from spacy.util import load_model_from_config
 
+    for name, hint in unknown_settings(config):
+        if name not in allowed:
+            known = ", ".join(TRAINING)
+            raise ValueError(Errors.CT707.format(name=name, variant=variant.name, hint=hint, known=known))
     try:
         load_model_from_config(config.copy(), auto_fill=True)
     except Exception as error:
@@ -171,23 +177,30 @@ def execute(runs: Sequence[Run], command: Callable[[Run], List[str]], jobs: int,
 
     command (Callable): What trains a run and writes its result.
     RAISES (RuntimeError): CT704 where some failed; the others are done and kept.
+    RAISES (KeyboardInterrupt): When it was told to end, after the processes have ended.
     """
     missing = [run for run in runs if run.read() is None]
     threads = str(max(1, (os.cpu_count() or 1) // jobs))
     environment = {"OMP_NUM_THREADS": threads, **os.environ} if jobs > 1 else None
+    children = Children()
     say(f"{len(runs)} runs, {len(missing)} to do")
 
     def do(run: Run) -> bool:
         log = run.folder / "log.txt"
-        with log.open("w", encoding="utf8") as file:
-            done = subprocess.run(command(run), stdout=file, stderr=subprocess.STDOUT, env=environment, check=False)
-        ok = done.returncode == 0 and run.read() is not None
+        code = children.run(command(run), log, environment)
+        if children.signal:
+            return False
+        ok = code == 0 and run.read() is not None
         left = sum(each.read() is None for each in runs)
         say(f"{run.variant}, seed {run.seed}: {'done' if ok else f'failed, see {log}'}; {left} left")
         return ok
 
-    with ThreadPoolExecutor(jobs) as pool:
-        failed = [run for run, ok in zip(missing, pool.map(do, missing), strict=True) if not ok]
+    try:
+        with children.ending_with_this(), ThreadPoolExecutor(jobs) as pool:
+            failed = [run for run, ok in zip(missing, pool.map(do, missing), strict=True) if not ok]
+    except KeyboardInterrupt:
+        say("Ended. The same command goes on from here")
+        raise
     if failed:
         names = ", ".join(f"{run.variant} with seed {run.seed}" for run in failed)
         raise RuntimeError(Errors.CT704.format(n=len(failed), total=len(missing), names=names))

@@ -20,6 +20,7 @@ from spacy.util import registry, resolve_dot_names
 from thinc.api import fix_random_seed, set_gpu_allocator
 from wasabi.printer import Printer
 
+from ..data.config_settings import reads_the_same
 from ..errors import Errors
 from ..exceptions import NotFinite, Stopped, TrainingError
 from ..warnings import Warnings
@@ -71,6 +72,8 @@ class Run:
         drop = settings["dropout"]
         self.dropouts = itertools.repeat(drop) if isinstance(drop, float) else drop
         self.dev_corpus = dev_corpus
+        # The reader of dev, too, may have a place, as that of an augmenter in its random numbers.
+        self.dev_has_place = not reads_the_same(config, settings["dev_corpus"])
         self._score_by({key: weight for key, weight in settings["score_weights"].items() if weight is not None})
         self.steps = self.epoch = self.words = 0
         self.losses: Dict[str, float] = {}
@@ -271,7 +274,7 @@ class Run:
         self.losses = info["losses"]
         self.results = [(score, step) for score, step in info["results"]]
         self.nlp.meta["performance"] = info["performance"]
-        for _ in self.results:  # its reader, too, may have a place, as that of an augmenter in its random numbers
+        for _ in self.results if self.dev_has_place else ():
             for _ in self.dev_corpus(self.nlp):
                 pass
         self.watch.set_training_state(info["watch"])

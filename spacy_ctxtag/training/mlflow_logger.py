@@ -10,6 +10,7 @@ import os
 import re
 import sys
 import time
+from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any, Dict, Iterator, List, Mapping, Optional, Tuple
@@ -17,6 +18,7 @@ from typing import IO, Any, Dict, Iterator, List, Mapping, Optional, Tuple
 from spacy.language import Language
 
 from ..errors import Errors
+from .fingerprint import hash_text
 from .jsonl_logger import Logger
 from .record import Record, record_of
 
@@ -141,11 +143,16 @@ def flatten_config(config: Mapping[str, Any]) -> Iterator[Tuple[str, str]]:
 
 def metrics_of(record: Record) -> Iterator[Tuple[str, float]]:
     """YIELDS (Tuple[str, float]): All figures of a record by names such as "loss/ctx_ner" and
-    "ents_per_type/PERSON/f"."""
+    "ents_per_type/PERSON/f". Of labels that would have the same name, those that are not it get a part of their
+    hash."""
     about = {key: record[key] for key in ("score", "epoch", "words", "seconds")}
-    for path, value in _leaves({**about, "loss": record["losses"], **record["scores"]}):
+    leaves = list(_leaves({**about, "loss": record["losses"], **record["scores"]}))
+    names = ["/".join(_allowed(part) for part in path) for path, _ in leaves]
+    shared = Counter(names)
+    for (path, value), name in zip(leaves, names, strict=True):
         if isinstance(value, (int, float)):
-            yield "/".join(_allowed(part) for part in path), float(value)
+            is_another = shared[name] > 1 and "/".join(path) != name
+            yield (f"{name} {hash_text(str(path))[:6]}" if is_another else name), float(value)
 
 
 def _leaves(values: Mapping[str, Any], path: Tuple[str, ...] = ()) -> Iterator[Tuple[List[str], Any]]:

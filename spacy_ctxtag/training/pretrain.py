@@ -13,6 +13,7 @@ from ..data.config_files import hash_path
 from ..errors import Errors
 from ..layers.backbone import Backbone
 from ..layers.hf_mlm import load_masked_lm, save_masked_lm
+from .lock import locked
 from .pretrain_files import Plan, RunFiles
 from .pretrain_loop import Pretraining
 from .pretrain_settings import Settings
@@ -44,6 +45,7 @@ def pretrain(
     RETURNS (Dict[str, Any]): What `pretrain.json` in the folder holds, see the documentation.
     RAISES (ValueError): For texts or a backbone that cannot be used, CT555 to CT557 for what is in the way, CT558 when
         the loss is not a number.
+    RAISES (TrainingError): CT607 while another process writes there.
     """
     run = RunFiles(output)
     run.check(resume=resume, force=force)
@@ -57,7 +59,7 @@ def pretrain(
         "files": [[each.name, hash_path(each)] for each in files],
         "dev": None if dev_files is None else [[each.name, hash_path(each)] for each in dev_files],
     }
-    plan = run.plan() if resume else None
+    plan, held_out = (run.plan() if resume else None), None
     if resume and plan is None and run.is_finished():
         report = run.report()
         _check_plan(report, asked)
@@ -66,20 +68,23 @@ def pretrain(
     if plan is None:
         say("Reading all texts once")
         found = survey(files, share=settings.dev_share, most=settings.dev_texts, dev=dev_files)
-        plan = {**asked, "version": __version__, "texts": found.to_learn}
-        run.begin(plan, found.held_out)
+        plan, held_out = {**asked, "version": __version__, "texts": found.to_learn}, found.held_out
     _check_plan(plan, asked)
-    held_out = run.held_out()
-    say(f"{plan['texts']:,} texts to learn from, {len(held_out):,} held out")
-    training = Pretraining(masked, files, held_out, settings)
-    state = run.load()
-    if state is not None:
-        training.restore(state)
-        say(f"Going on from step {training.step} of {training.total}")
-    training.run(run.save, say)
-    report = {**plan, "held_out": len(held_out), **training.report()}
-    run.finish(lambda folder: save_masked_lm(masked, folder), report)
-    return report
+    with locked(run.work):
+        if held_out is None:
+            held_out = run.held_out()
+        else:
+            run.begin(plan, held_out)
+        say(f"{plan['texts']:,} texts to learn from, {len(held_out):,} held out")
+        training = Pretraining(masked, files, held_out, settings)
+        state = run.load()
+        if state is not None:
+            training.restore(state)
+            say(f"Going on from step {training.step} of {training.total}")
+        training.run(run.save, say)
+        report = {**plan, "held_out": len(held_out), **training.report()}
+        run.finish(lambda folder: save_masked_lm(masked, folder), report)
+        return report
 
 
 def _check_plan(plan: Plan, asked: Plan) -> None:

@@ -55,35 +55,40 @@ class Stream:
         be read any more."""
         epoch, place, done = position.epoch, Place(*position[1:4]), position.done
         while True:
-            rows, after = self._pool(place)
-            planned = pack(rows, self.budget, np.random.default_rng([self.seed, epoch, place.file, place.offset]))
-            if not planned and place == BEGIN:
-                raise ValueError(Errors.CT554.format(total=0, held_out=len(self.held)))
-            for number, batch in enumerate(planned[done:], done + 1):
-                yield batch, Position(epoch, *place, number)
-            done = 0
-            epoch, place = (epoch, after) if after is not None else (epoch + 1, BEGIN)
+            problems: List[Problem] = []
+            after: Optional[Place] = place
+            with contextlib.closing(read_texts(self.files, problems, place)) as reader:
+                while after is not None:
+                    place = after
+                    rows, after = self._pool(reader)
+                    if problems:
+                        raise DataError(problems)
+                    planned = pack(
+                        rows, self.budget, np.random.default_rng([self.seed, epoch, place.file, place.offset])
+                    )
+                    if not planned and place == BEGIN:
+                        raise ValueError(Errors.CT554.format(total=0, held_out=len(self.held)))
+                    for number, batch in enumerate(planned[done:], done + 1):
+                        yield batch, Position(epoch, *place, number)
+                    done = 0
+            epoch, place = epoch + 1, BEGIN
 
-    def _pool(self, place: Place) -> Tuple[List[Row], Optional[Place]]:
+    def _pool(self, reader: Iterator[Tuple[str, Place]]) -> Tuple[List[Row], Optional[Place]]:
         """RETURNS (Tuple): The rows of a pool, and where the next one begins; None at the end of the texts."""
         rows: List[Row] = []
         texts: List[str] = []
-        problems: List[Problem] = []
         pieces, characters = 0, 0
-        with contextlib.closing(read_texts(self.files, problems, place)) as reader:
-            for text, after in reader:
-                if number_of(text) in self.held:
-                    continue
-                texts.append(text)
-                characters += len(text)
-                if len(texts) < CHUNK and characters < CHARACTERS:
-                    continue
-                new = rows_of(texts, self.tokenizer, self.capacity)
-                rows += new
-                pieces += sum(len(row.ids) for row in new)
-                texts, characters = [], 0
-                if pieces >= BATCHES * self.budget:
-                    return rows, after
-        if problems:
-            raise DataError(problems)
+        for text, after in reader:
+            if number_of(text) in self.held:
+                continue
+            texts.append(text)
+            characters += len(text)
+            if len(texts) < CHUNK and characters < CHARACTERS:
+                continue
+            new = rows_of(texts, self.tokenizer, self.capacity)
+            rows += new
+            pieces += sum(len(row.ids) for row in new)
+            texts, characters = [], 0
+            if pieces >= BATCHES * self.budget:
+                return rows, after
         return rows + rows_of(texts, self.tokenizer, self.capacity), None

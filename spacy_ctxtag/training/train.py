@@ -10,11 +10,13 @@ from spacy.training import loop
 from spacy.training.initialize import init_nlp
 from thinc.api import Config
 
+from ..data.config_settings import unknown_settings
 from ..errors import Errors
 from ..exceptions import Stopped, TrainingError
 from ..warnings import Warnings
 from .checkpoint import FOLDER, read_checkpoint, remove_checkpoint
 from .folders import remove_folder, write_json
+from .lock import locked
 from .loop import Run, msg
 from .manifest import FILE, differences, make_manifest, now, other_machine
 from .random_state import deterministic as deterministic_torch
@@ -61,40 +63,42 @@ def train(
     (Optional[Path]): A file with registered functions, already imported. checkpoint_every (int): Steps; 0: write one
     with every evaluation only. command (Optional[List[str]]): For the manifest. stop (Optional[Stop]): Tells it to.
     RETURNS (Outcome): How it ended.
-    RAISES (TrainingError): CT600 to CT605.
+    RAISES (TrainingError): CT600 to CT605; CT607 while another process trains there.
     """
-    output.mkdir(parents=True, exist_ok=True)
-    stop = stop or Stop()
-    manifest = make_manifest(config, output, command=command or sys.argv, code=code, deterministic=deterministic)
-    before = _read_manifest(output) if resume else None
-    if before is not None:
-        told = differences(before, manifest)
-        if told:
-            more = f", and {len(told) - SHOWN} more" if len(told) > SHOWN else ""
-            raise TrainingError(Errors.CT601.format(path=output, differences="; ".join(told[:SHOWN]) + more))
-        told = other_machine(before, manifest)
-        if told:
-            stdout.write(f"{msg.warn(Warnings.CW602.format(differences='; '.join(told)))}\n")
-        if before["status"] == "finished":
-            return Outcome("already finished", before["steps"])
-        manifest = before
-    checkpoint = read_checkpoint(output) if resume else None
-    if checkpoint is not None and before is None:
-        raise TrainingError(Errors.CT602.format(path=output / FOLDER, reason=f"no {FILE} beside it"))
-    if checkpoint is not None:
-        manifest["resumed"].append({"at": now(), "steps": checkpoint.info["steps"]})
-    exact = deterministic_torch(manifest["machine"]["threads"]) if deterministic else contextlib.nullcontext()
-    with exact, stop.listening():
-        nlp = init_nlp(config, use_gpu=use_gpu)
-        run = Run(nlp, use_gpu=use_gpu, stdout=stdout, stderr=stderr)
-        if checkpoint is None:
-            _clear(output)  # not before: what an earlier run has left may be what this one begins with
-        with contextlib.suppress(Stopped), contextlib.ExitStack() as last, _told(output, manifest, run):
-            log_step = last.enter_context(run.logging())  # it ends after the manifest, which it may keep
-            run.train(output, stop, log_step, checkpoint=checkpoint, checkpoint_every=checkpoint_every)
-    if manifest["status"] == "finished":
-        remove_checkpoint(output)
-    return Outcome(manifest["status"], run.steps, stop.signal)
+    with locked(output):
+        stop = stop or Stop()
+        for name, hint in unknown_settings(config):
+            stdout.write(f"{msg.warn(Warnings.CW604.format(name=name, hint=hint))}\n")
+        manifest = make_manifest(config, output, command=command or sys.argv, code=code, deterministic=deterministic)
+        before = _read_manifest(output) if resume else None
+        if before is not None:
+            told = differences(before, manifest)
+            if told:
+                more = f", and {len(told) - SHOWN} more" if len(told) > SHOWN else ""
+                raise TrainingError(Errors.CT601.format(path=output, differences="; ".join(told[:SHOWN]) + more))
+            told = other_machine(before, manifest)
+            if told:
+                stdout.write(f"{msg.warn(Warnings.CW602.format(differences='; '.join(told)))}\n")
+            if before["status"] == "finished":
+                return Outcome("already finished", before["steps"])
+            manifest = before
+        checkpoint = read_checkpoint(output) if resume else None
+        if checkpoint is not None and before is None:
+            raise TrainingError(Errors.CT602.format(path=output / FOLDER, reason=f"no {FILE} beside it"))
+        if checkpoint is not None:
+            manifest["resumed"].append({"at": now(), "steps": checkpoint.info["steps"]})
+        exact = deterministic_torch(manifest["machine"]["threads"]) if deterministic else contextlib.nullcontext()
+        with exact, stop.listening():
+            nlp = init_nlp(config, use_gpu=use_gpu)
+            run = Run(nlp, use_gpu=use_gpu, stdout=stdout, stderr=stderr)
+            if checkpoint is None:
+                _clear(output)  # not before: what an earlier run has left may be what this one begins with
+            with contextlib.suppress(Stopped), contextlib.ExitStack() as last, _told(output, manifest, run):
+                log_step = last.enter_context(run.logging())  # it ends after the manifest, which it may keep
+                run.train(output, stop, log_step, checkpoint=checkpoint, checkpoint_every=checkpoint_every)
+        if manifest["status"] == "finished":
+            remove_checkpoint(output)
+        return Outcome(manifest["status"], run.steps, stop.signal)
 
 
 @contextlib.contextmanager

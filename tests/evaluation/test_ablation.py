@@ -1,7 +1,11 @@
 """Ablations: what a grid changes, which runs are done, what is shown. Trainings are in tests/cli/test_cli_ablate.py."""
 
 import json
+import os
+import signal
 import sys
+import threading
+import time
 
 import pytest
 from thinc.api import Config
@@ -105,6 +109,14 @@ def test_make_runs_refuses_a_config_that_cannot_be_used(base):
         runs_of(base, changes=[("components.sentencizer", {"factory": "nothing_such"})])
 
 
+def test_make_runs_refuses_a_training_setting_that_means_nothing(base):
+    with pytest.raises(ValueError, match=r"CT707.*'max_step'.*'more'.*Is 'max_steps' meant"):
+        runs_of(base, changes=[("training.max_step", 3)])
+    text = (base / "base.cfg").read_text(encoding="utf8")
+    (base / "base.cfg").write_text(f"{text}max_step = 3\n", encoding="utf8")  # spaCy takes such a config
+    assert runs_of(base)
+
+
 def finish(run, score=0.5):
     hits = round(20 * score)
     result = {"key": run.key, "scores": {"ents_f": hits / 20}, "counts": {"ents_f": [[hits, 20, 20], [0, 0, 0]]}}
@@ -152,6 +164,27 @@ def test_execute_shares_the_cores(base, monkeypatch, jobs, set_to, expected):
     code = f"import os, sys, json; json.dump({result}, open(sys.argv[1], 'w'))"
     execute([run], lambda run: [sys.executable, "-c", code, str(run.file), run.key], jobs, lambda line: None)
     assert run.read()["n"] == (None if expected is None else str(expected))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_execute_that_is_ended_ends_its_processes(base, number):
+    runs, asked, said = runs_of(base), [], []
+    code = "import sys, time, pathlib; pathlib.Path(sys.argv[1]).touch(); time.sleep(100)"
+
+    def command(run: Run):
+        asked.append(run)
+        return [sys.executable, "-c", code, str(run.folder / "began")]
+
+    def end():
+        while not all((run.folder / "began").exists() for run in runs[:2]):
+            time.sleep(0.01)
+        os.kill(os.getpid(), number)
+
+    threading.Thread(target=end).start()
+    with pytest.raises(KeyboardInterrupt):
+        execute(runs, command, 2, said.append)
+    assert not any((run.folder / "began").exists() for run in runs[2:])
+    assert said == ["4 runs, 4 to do", "Ended. The same command goes on from here"]
 
 
 def test_tables_show_means_and_differences(base):

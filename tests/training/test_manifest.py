@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from thinc.api import Config
 
+from spacy_ctxtag.data.config_files import hash_data
 from spacy_ctxtag.training.manifest import (
     differences,
     make_manifest,
@@ -72,6 +73,22 @@ def test_differences_in_data_are_named(folder: Path, path: str) -> None:
     before = make()
     (folder / path).write_text("two")
     assert differences(before, make()) == [f"{path.split('/')[0]}: the data"]
+
+
+@pytest.mark.parametrize(
+    ("section", "is_data"),
+    [("corpora.train.corpus.texts", True), ("initialize.lookups", True), ("training.seed", False)],
+)
+def test_folders_without_a_slash_are_data_where_data_are_named(section: str, is_data: bool, folder: Path) -> None:
+    (folder / "annotated").mkdir()
+    (folder / "annotated" / "a.txt").write_text("one")
+    nested: dict[str, Any] = {}
+    inner = nested
+    *parents, last = section.split(".")
+    for part in parents:
+        inner = inner.setdefault(part, {})
+    inner[last] = "annotated"
+    assert list(hash_data(nested)) == (["annotated"] if is_data else [])
 
 
 def test_differences_in_code_and_options_are_named(folder: Path) -> None:

@@ -46,6 +46,15 @@ def test_mlflow_metrics_are_losses_and_scores_by_label() -> None:
     }
 
 
+def test_mlflow_metrics_of_labels_with_one_name_are_told_apart() -> None:
+    labels = {"I/O": {"f": 0.1}, "I_O": {"f": 0.2}, "I.O": {"f": 0.3}, "A/B": {"f": 0.4}}
+    record = {"score": 0.5, "epoch": 1, "words": 3, "seconds": 2, "step": 7, "losses": {}}
+    found = [name for name, _ in metrics_of({**record, "scores": {"ents_per_type": labels}}) if "per_type" in name]
+    assert len(set(found)) == 4
+    assert {"ents_per_type/I_O/f", "ents_per_type/A_B/f"} < set(found)
+    assert found[1] == "ents_per_type/I_O/f"  # the label that is called so
+
+
 def test_mlflow_logger_without_mlflow_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.split(".")[0] == "mlflow"]:
         monkeypatch.delitem(sys.modules, name)

@@ -9,7 +9,7 @@ import pytest
 
 from spacy_ctxtag.data.records import DataError
 from spacy_ctxtag.layers.hf_weights import load_tokenizer
-from spacy_ctxtag.training import pretrain_stream
+from spacy_ctxtag.training import pretrain_stream, pretrain_texts
 from spacy_ctxtag.training.pretrain_stream import START, Position, Stream
 from spacy_ctxtag.training.pretrain_texts import number_of
 
@@ -107,6 +107,16 @@ def test_texts_are_read_as_they_are_needed(files: list[Path], tokenizer: Any, mo
     while next(batches)[1][:4] == after[:4]:
         pass
     assert first < len(read) <= 3 * first
+
+
+def test_file_is_opened_once_in_an_epoch(files: list[Path], tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = []
+    really = pretrain_texts._opened
+    monkeypatch.setattr(pretrain_texts, "_opened", lambda path: opened.append(path) or really(path))
+    batches = make_stream(files, tokenizer).batches(Position())
+    while next(batches)[1].epoch == 0:
+        pass
+    assert opened == [*files, files[0]]
 
 
 def test_long_texts_end_a_chunk(files: list[Path], tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from spacy.training.loop import train as spacy_train
 from thinc.api import Config
 
 from spacy_ctxtag.exceptions import TrainingError
+from spacy_ctxtag.training.lock import locked
 from spacy_ctxtag.training.record import FILE, read_records
 from spacy_ctxtag.training.stop import Stop
 from spacy_ctxtag.training.train import Outcome, set_seed, train
@@ -298,7 +299,7 @@ def test_second_ctrl_c_stops_at_once(config: Config, tmp_path: Path) -> None:
 
 
 def test_finished_run_leaves_no_checkpoint(finished: Path) -> None:
-    names = {"manifest.json", "model-best", "model-last", "training.jsonl"}
+    names = {".lock", "manifest.json", "model-best", "model-last", "training.jsonl"}
     assert {path.name for path in finished.iterdir()} == names
 
 
@@ -353,6 +354,21 @@ def test_checkpoint_of_a_process_killed_between_two_renames_is_found(
     run(make(config), tmp_path, resume=True)
     assert_same(tmp_path, expected)
     assert not list(tmp_path.glob("*checkpoint*"))
+
+
+def test_only_one_process_trains_into_a_folder(config: Config, stopped: Path) -> None:
+    before = files(stopped)
+    with locked(stopped), pytest.raises(TrainingError, match="CT607"):
+        run(make(config), stopped)
+    assert files(stopped) == before
+
+
+def test_setting_that_spacy_drops_is_a_warning(config: Config, tmp_path: Path) -> None:
+    config = make(config, max_step=3, max_steps=1)
+    said = io.StringIO()
+    train(config, tmp_path / "run", stdout=said, stderr=io.StringIO())
+    assert "CW604" in said.getvalue()
+    assert "'max_step'; it is left out. Is 'max_steps' meant?" in said.getvalue()
 
 
 def test_seed_makes_another_run(config: Config, expected: Path, tmp_path: Path) -> None:

@@ -1,0 +1,29 @@
+"""What settings of a config mean by themselves, before anything is made of them."""
+
+from difflib import get_close_matches
+from typing import Any, Dict, Iterator, Tuple
+
+from spacy.schemas import ConfigSchemaTraining
+
+SCHEMA: Any = ConfigSchemaTraining
+TRAINING = sorted(getattr(SCHEMA, "model_fields", None) or SCHEMA.__fields__)  # pydantic 2, 1
+PLAIN = ("spacy.Corpus.v1", "spacy-ctxtag.Corpus.v1")
+
+
+def unknown_settings(config: Dict[str, Any]) -> Iterator[Tuple[str, str]]:
+    """The settings of [training] that spaCy drops without a word, since it does not know them.
+
+    YIELDS (Tuple[str, str]): The name, and a question whether one that is much like it is meant, or "".
+    """
+    for name in sorted(set(config.get("training", {})) - set(TRAINING)):
+        like = get_close_matches(name, TRAINING, 1)
+        yield name, f" Is {like[0]!r} meant?" if like else ""
+
+
+def reads_the_same(config: Dict[str, Any], corpus: str) -> bool:
+    """RETURNS (bool): Whether a corpus, such as "corpora.dev", surely gives the same examples each time that it is
+    read, and leaves random numbers alone. The config is filled and interpolated."""
+    section: Any = config
+    for part in corpus.split("."):
+        section = section.get(part) if isinstance(section, dict) else None
+    return isinstance(section, dict) and section.get("@readers") in PLAIN and section.get("augmenter") is None
