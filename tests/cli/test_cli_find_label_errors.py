@@ -3,9 +3,7 @@
 import json
 import random
 import re
-import subprocess
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +16,7 @@ from typer.testing import CliRunner
 
 from spacy_ctxtag.cli import app
 from spacy_ctxtag.cli.find_label_errors import render, split_arguments
+from spacy_ctxtag.evaluation.children import Children
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 WORDS = {
@@ -137,7 +136,7 @@ def test_find_label_errors_leaves_the_old_file_when_a_training_fails(
     [_, last] = sorted(folder.glob("found.folds/*/result.json"))
     kept = last.read_bytes()
     last.unlink()
-    monkeypatch.setattr(subprocess, "run", lambda words, **_: trained.append(words) or SimpleNamespace(returncode=1))
+    monkeypatch.setattr(Children, "run", lambda self, words, *_: trained.append(words) or 1)
     said = find(config, folder / "corpus.spacy", folder / "found.jsonl", fails="CT704")
     assert "2 runs, 1 to do" in said
     assert [words[2] for words in trained] == ["spacy_ctxtag.cli.find_label_errors_child"]

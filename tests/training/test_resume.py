@@ -367,8 +367,8 @@ def test_setting_that_spacy_drops_is_a_warning(config: Config, tmp_path: Path) -
     config = make(config, max_step=3, max_steps=1)
     said = io.StringIO()
     train(config, tmp_path / "run", stdout=said, stderr=io.StringIO())
-    assert "CW604" in said.getvalue()
-    assert "'max_step'; it is left out. Is 'max_steps' meant?" in said.getvalue()
+    told = " ".join(said.getvalue().split())
+    assert "[CW604] [training] has no setting 'max_step'; it is left out. Is 'max_steps' meant?" in told
 
 
 def test_seed_makes_another_run(config: Config, expected: Path, tmp_path: Path) -> None:
