@@ -4,6 +4,7 @@ from difflib import get_close_matches
 from typing import Any, Dict, Iterator, Tuple
 
 from spacy.schemas import ConfigSchemaTraining
+from spacy.util import dot_to_object
 
 SCHEMA: Any = ConfigSchemaTraining
 TRAINING = sorted(getattr(SCHEMA, "model_fields", None) or SCHEMA.__fields__)  # pydantic 2, 1
@@ -20,10 +21,8 @@ def unknown_settings(config: Dict[str, Any]) -> Iterator[Tuple[str, str]]:
         yield name, f" Is {like[0]!r} meant?" if like else ""
 
 
-def reads_the_same(config: Dict[str, Any], corpus: str) -> bool:
+def reads_the_same(config: Any, corpus: str) -> bool:
     """RETURNS (bool): Whether a corpus, such as "corpora.dev", surely gives the same examples each time that it is
     read, and leaves random numbers alone. The config is filled and interpolated."""
-    section: Any = config
-    for part in corpus.split("."):
-        section = section.get(part) if isinstance(section, dict) else None
+    section = dot_to_object(config, corpus)
     return isinstance(section, dict) and section.get("@readers") in PLAIN and section.get("augmenter") is None

@@ -41,14 +41,15 @@ class Children:
     @contextlib.contextmanager
     def ending_with_this(self) -> Iterator[None]:
         """In this context every SIGINT, SIGTERM or SIGHUP goes on to the processes, as SIGTERM, and no further one is
-        started. Only the main thread can listen.
+        started. One that is ignored, as SIGHUP under `nohup`, stays so. Only the main thread can listen.
 
         RAISES (KeyboardInterrupt): At the end, if one came.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {each: signal.signal(each, self._receive) for each in ENDING}
+        heard = [each for each in ENDING if signal.getsignal(each) is not signal.SIG_IGN]
+        before = {each: signal.signal(each, self._receive) for each in heard}
         try:
             yield
         finally:

@@ -36,4 +36,3 @@ def test_settings_that_spacy_does_not_know_are_told_with_the_likely_one():
 )
 def test_reads_the_same_of_plain_readers_only(corpus, expected):
     assert reads_the_same({"corpora": {"dev": corpus}}, "corpora.dev") is expected
-    assert not reads_the_same({}, "corpora.dev")

@@ -11,6 +11,7 @@ import pytest
 from thinc.api import Config
 
 from spacy_ctxtag.evaluation.ablation import BASE, Run, Variant, changed, execute, make_runs, read_grid, tables
+from spacy_ctxtag.evaluation.children import Children
 
 CONFIG = """
 [paths]
@@ -185,6 +186,19 @@ def test_execute_that_is_ended_ends_its_processes(base, number):
         execute(runs, command, 2, said.append)
     assert not any((run.folder / "began").exists() for run in runs[2:])
     assert said == ["4 runs, 4 to do", "Ended. The same command goes on from here"]
+
+
+def test_signal_that_is_ignored_stays_so(tmp_path):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as `nohup` does
+    try:
+        children = Children()
+        with children.ending_with_this():
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert children.run([sys.executable, "-c", ""], tmp_path / "log.txt", None) == 0
+        assert children.signal == 0
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_tables_show_means_and_differences(base):
