@@ -7,12 +7,29 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, Tuple
 
 import srsly
 
 if TYPE_CHECKING:
     from spacy.language import Language
+
+
+def run_task(do: Callable[[Dict[str, Any]], None], path: Path) -> None:
+    """Do a task while no other process is at work in its folder.
+
+    path (Path): A JSON file, of what `do` takes.
+    RAISES (SystemExit): With the message, where the training cannot begin, as with CT607 where another is at work.
+    """
+    from ..exceptions import TrainingError
+    from ..training.lock import locked
+
+    task = srsly.read_json(path)
+    try:
+        with locked(Path(task["folder"])):
+            do(task)
+    except TrainingError as error:
+        raise SystemExit(str(error)) from error
 
 
 def main(task: Dict[str, Any]) -> None:
@@ -76,4 +93,4 @@ def remove_models(task: Dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main(srsly.read_json(sys.argv[1]))
+    run_task(main, Path(sys.argv[1]))

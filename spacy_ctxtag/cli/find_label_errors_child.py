@@ -7,9 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any, Dict
 
-import srsly
-
-from .ablate_child import remove_models, train_best
+from .ablate_child import remove_models, run_task, train_best
 
 
 def main(task: Dict[str, Any]) -> None:
@@ -30,4 +28,4 @@ def main(task: Dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main(srsly.read_json(sys.argv[1]))
+    run_task(main, Path(sys.argv[1]))

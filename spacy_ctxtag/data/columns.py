@@ -64,7 +64,7 @@ def read_columns(
     """Read a file in columns.
 
     path (Path): The file.
-    problems (List[Problem]): Gets every problem (CT301-CT303, CT329, CT340-CT343, and CT110-CT114 of `tags.read_tags`).
+    problems (List[Problem]): Gets every problem (CT301-CT303, CT329, CT340-CT344, and CT110-CT114 of `tags.read_tags`).
     separator (str): "tab", "space" (one or more spaces or tabs), "comma", "semicolon", "pipe", any other string, or
         "auto": tab if a token's line holds one, else "space".
     token_column, tag_column (int): Columns counted from 0, or from -1 at the end.
@@ -84,6 +84,10 @@ def read_columns(
     documents = _split_documents(lines, split_at, path, problems)
     _check_widths(documents, split_at, wanted, path, problems)
     sents = [sent for document in documents for sent in document.sents]
+    width = len(sents[0][0].cells) if sents else 0
+    if width and len({column % width for column in tagged}) < len(tagged):
+        column = tag_column % width + 1
+        problems.append(Problem(str(path), 0, Errors.CT344.format(column=column, key=spans_key)))
     schemes = dict.fromkeys(tagged, scheme)
     if scheme == "auto":
         schemes = {column: guess_scheme([[row.cells[column] for row in sent] for sent in sents]) for column in tagged}

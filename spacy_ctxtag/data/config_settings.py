@@ -16,7 +16,8 @@ def unknown_settings(config: Dict[str, Any]) -> Iterator[Tuple[str, str]]:
 
     YIELDS (Tuple[str, str]): The name, and a question whether one that is much like it is meant, or "".
     """
-    for name in sorted(set(config.get("training", {})) - set(TRAINING)):
+    section = config.get("training")
+    for name in sorted(set(section) - set(TRAINING)) if isinstance(section, dict) else ():
         like = get_close_matches(name, TRAINING, 1)
         yield name, f" Is {like[0]!r} meant?" if like else ""
 
@@ -24,5 +25,8 @@ def unknown_settings(config: Dict[str, Any]) -> Iterator[Tuple[str, str]]:
 def reads_the_same(config: Any, corpus: str) -> bool:
     """RETURNS (bool): Whether a corpus, such as "corpora.dev", surely gives the same examples each time that it is
     read, and leaves random numbers alone. The config is filled and interpolated."""
-    section = dot_to_object(config, corpus)
+    try:
+        section = dot_to_object(config, corpus)
+    except KeyError:  # one reader of several corpora stands in [corpora] itself
+        return False
     return isinstance(section, dict) and section.get("@readers") in PLAIN and section.get("augmenter") is None

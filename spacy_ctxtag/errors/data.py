@@ -62,6 +62,10 @@ class DataErrors:
     CT341 = "{needed} columns are needed, most lines have {met}. Is the separator {separator}? Is the column right?"
     CT342 = "{met} columns in {line}. Expected {expected}, as most lines have, separated by {separator}."
     CT343 = "Column {column} is empty. Expected a token and its tags; a blank line between sentences."
+    CT344 = (
+        "Column {column} would give both the entities and the spans {key!r}. If it holds no entities (CoNLL-2000), add "
+        "--no-ents; if another column does, name it with --tag-column."
+    )
     CT350 = "{met} columns. Expected ten, separated by tabs, none of them empty ('_' for no value)."
     CT351 = "Word number {met!r}. Expected {expected}: words are numbered from 1, a blank line ends a sentence."
     CT352 = "Multiword token {met!r}. Expected a range that begins with {expected}, the number of the next word."

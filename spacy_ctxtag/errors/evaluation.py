@@ -13,7 +13,7 @@ class EvaluationErrors:
         "that it changes, such as `components.ctx_ner.model.transition_gain: 0.0`; under `base`, settings for all."
     )
     CT702 = "Variant {variant!r} changes {key!r}, which has no place in the config. Its sections: {known}."
-    CT707 = "[training] has no setting {name!r}, so it changes nothing in variant {variant!r}.{hint} It has: {known}."
+    CT707 = "[training] has no setting {name!r}, so {where} changes nothing by it.{hint} It has: {known}."
     CT703 = "The config of variant {variant!r} cannot be used: {error}"
     CT704 = "{n} of {total} runs failed: {names}. The others are kept; the same command does the failed ones again."
     CT706 = (

@@ -27,4 +27,7 @@ class TrainingErrors:
         "PyTorch, or train with `spacy train`."
     )
     CT606 = "`spacy-ctxtag.warmup_linear.v1`: {problem}."
-    CT607 = "Another process is training into {path}. Wait for it or end it, or name another folder."
+    CT607 = (
+        "Another process is training into {path}. Wait for it or end it, or name another folder. (Should none "
+        "be there, as after a computer of a cluster was lost: remove {lock}.)"
+    )

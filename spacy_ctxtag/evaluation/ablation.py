@@ -11,7 +11,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 import numpy as np
 import srsly
@@ -138,12 +138,12 @@ def make_runs(
     RAISES (ValueError): CT702, CT703, CT707, before anything is trained.
     """
     base = load_config(config, overrides=overrides, interpolate=False)
-    allowed = {name for name, _ in unknown_settings(load_config(config, interpolate=False))}  # not asked for just now
+    _check_settings(base, overrides, "an option")
     configs = {variant.name: changed(base, variant) for variant in variants}
     texts = {"data": hash_path(data), "code": hash_path(code) if code else ""}
     read = {}  # by variant, the hashes of all that a run reads
     for variant in variants:
-        _check(configs[variant.name], variant, allowed)
+        _check(configs[variant.name], variant)
         read[variant.name] = {**hash_data(configs[variant.name].interpolate(), output), **texts}
     runs = []
     for seed in seeds:
@@ -158,13 +158,17 @@ def make_runs(
     return runs
 
 
-def _check(config: Config, variant: Variant, allowed: Set[str]) -> None:
+def _check_settings(config: Config, changes: Mapping[str, Any], where: str) -> None:
+    """RAISES (ValueError): CT707 for changes that spaCy drops. What the file itself has so, `train` warns of."""
+    for name, hint in unknown_settings(config):
+        if not changes.keys().isdisjoint(("training", f"training.{name}")):
+            raise ValueError(Errors.CT707.format(name=name, where=where, hint=hint, known=", ".join(TRAINING)))
+
+
+def _check(config: Config, variant: Variant) -> None:
     from spacy.util import load_model_from_config
 
-    for name, hint in unknown_settings(config):
-        if name not in allowed:
-            known = ", ".join(TRAINING)
-            raise ValueError(Errors.CT707.format(name=name, variant=variant.name, hint=hint, known=known))
+    _check_settings(config, variant.changes, f"variant {variant.name!r}")
     try:
         load_model_from_config(config.copy(), auto_fill=True)
     except Exception as error:
@@ -186,13 +190,16 @@ def execute(runs: Sequence[Run], command: Callable[[Run], List[str]], jobs: int,
     say(f"{len(runs)} runs, {len(missing)} to do")
 
     def do(run: Run) -> bool:
+        if children.signal:
+            return False
         log = run.folder / "log.txt"
         code = children.run(command(run), log, environment)
         if children.signal:
             return False
         ok = code == 0 and run.read() is not None
         left = sum(each.read() is None for each in runs)
-        say(f"{run.variant}, seed {run.seed}: {'done' if ok else f'failed, see {log}'}; {left} left")
+        outcome = "done" if ok else f"failed ({_last_line(log)}), see {log}"
+        say(f"{run.variant}, seed {run.seed}: {outcome}; {left} left")
         return ok
 
     try:
@@ -204,6 +211,11 @@ def execute(runs: Sequence[Run], command: Callable[[Run], List[str]], jobs: int,
     if failed:
         names = ", ".join(f"{run.variant} with seed {run.seed}" for run in failed)
         raise RuntimeError(Errors.CT704.format(n=len(failed), total=len(missing), names=names))
+
+
+def _last_line(log: Path) -> str:
+    text = log.read_text(encoding="utf8", errors="replace") if log.is_file() else ""
+    return (text.strip() or "nothing was printed").split("\n")[-1]
 
 
 def tables(runs: Sequence[Run]) -> Dict[str, List[Row]]:

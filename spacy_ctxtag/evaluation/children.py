@@ -1,6 +1,7 @@
-"""Processes that end with the one that has started them: each is told once, and then awaited."""
+"""Processes that end with the one that has started them: they are told, and then awaited."""
 
 import contextlib
+import os
 import signal
 import subprocess
 import threading
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Set
 
 ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+MESSAGE = b"\nEnding the trainings, each after its step; again to end them at once.\n"
 
 
 class Children:
@@ -21,22 +23,23 @@ class Children:
     def run(self, command: List[str], log: Path, environment: Optional[Dict[str, str]]) -> int:
         """Run a command to its end, in a session of its own: Ctrl-C does not reach it but through this process.
 
-        log (Path): Gets what it prints. environment (Optional[Dict[str, str]]): None for that of this process.
+        log (Path): What it prints is put at its end.
+        environment (Optional[Dict[str, str]]): None for that of this process.
         RETURNS (int): Its exit code; that of a process that was ended if none may start any more.
         """
-        with log.open("wb") as file:
-            with self._lock:
-                if self.signal:
-                    return -self.signal
+        with self._lock:
+            if self.signal:
+                return -self.signal
+            with log.open("ab") as file:
                 child = subprocess.Popen(
                     command, stdout=file, stderr=subprocess.STDOUT, env=environment, start_new_session=True
                 )
-                self._running.add(child)
-            try:
-                return child.wait()
-            finally:
-                with self._lock:
-                    self._running.discard(child)
+            self._running.add(child)
+        try:
+            return child.wait()
+        finally:
+            with self._lock:
+                self._running.discard(child)
 
     @contextlib.contextmanager
     def ending_with_this(self) -> Iterator[None]:
@@ -60,6 +63,8 @@ class Children:
 
     def _receive(self, number: int, frame: Any) -> None:
         self.signal = number
+        with contextlib.suppress(OSError):
+            os.write(2, MESSAGE)  # printing is not safe here
         with self._lock:
             for child in self._running:
                 child.terminate()

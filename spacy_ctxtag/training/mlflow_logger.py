@@ -10,7 +10,6 @@ import os
 import re
 import sys
 import time
-from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any, Dict, Iterator, List, Mapping, Optional, Tuple
@@ -143,16 +142,13 @@ def flatten_config(config: Mapping[str, Any]) -> Iterator[Tuple[str, str]]:
 
 def metrics_of(record: Record) -> Iterator[Tuple[str, float]]:
     """YIELDS (Tuple[str, float]): All figures of a record by names such as "loss/ctx_ner" and
-    "ents_per_type/PERSON/f". Of labels that would have the same name, those that are not it get a part of their
-    hash."""
+    "ents_per_type/PERSON/f". A label that has characters which MLflow does not take gets a part of its hash, so
+    that its name is no other's."""
     about = {key: record[key] for key in ("score", "epoch", "words", "seconds")}
-    leaves = list(_leaves({**about, "loss": record["losses"], **record["scores"]}))
-    names = ["/".join(_allowed(part) for part in path) for path, _ in leaves]
-    shared = Counter(names)
-    for (path, value), name in zip(leaves, names, strict=True):
+    for path, value in _leaves({**about, "loss": record["losses"], **record["scores"]}):
         if isinstance(value, (int, float)):
-            is_another = shared[name] > 1 and "/".join(path) != name
-            yield (f"{name} {hash_text(str(path))[:6]}" if is_another else name), float(value)
+            name = "/".join(_allowed(part) for part in path)
+            yield (name if name == "/".join(path) else f"{name} {hash_text(str(path))[:6]}"), float(value)
 
 
 def _leaves(values: Mapping[str, Any], path: Tuple[str, ...] = ()) -> Iterator[Tuple[List[str], Any]]:

@@ -48,6 +48,21 @@ def pretrain(
     RAISES (TrainingError): CT607 while another process writes there.
     """
     run = RunFiles(output)
+    with locked(output, run.lock):
+        return _pretrain(run, inputs, backbone, settings, dev=dev, resume=resume, force=force, say=say)
+
+
+def _pretrain(
+    run: RunFiles,
+    inputs: Sequence[Path],
+    backbone: Backbone,
+    settings: Settings,
+    *,
+    dev: Optional[Path],
+    resume: bool,
+    force: bool,
+    say: Callable[[str], None],
+) -> Dict[str, Any]:
     run.check(resume=resume, force=force)
     weights = backbone.resolve()
     files, dev_files = raw_files(inputs), None if dev is None else raw_files([dev])
@@ -70,21 +85,20 @@ def pretrain(
         found = survey(files, share=settings.dev_share, most=settings.dev_texts, dev=dev_files)
         plan, held_out = {**asked, "version": __version__, "texts": found.to_learn}, found.held_out
     _check_plan(plan, asked)
-    with locked(run.work):
-        if held_out is None:
-            held_out = run.held_out()
-        else:
-            run.begin(plan, held_out)
-        say(f"{plan['texts']:,} texts to learn from, {len(held_out):,} held out")
-        training = Pretraining(masked, files, held_out, settings)
-        state = run.load()
-        if state is not None:
-            training.restore(state)
-            say(f"Going on from step {training.step} of {training.total}")
-        training.run(run.save, say)
-        report = {**plan, "held_out": len(held_out), **training.report()}
-        run.finish(lambda folder: save_masked_lm(masked, folder), report)
-        return report
+    if held_out is None:
+        held_out = run.held_out()
+    else:
+        run.begin(plan, held_out)
+    say(f"{plan['texts']:,} texts to learn from, {len(held_out):,} held out")
+    training = Pretraining(masked, files, held_out, settings)
+    state = run.load()
+    if state is not None:
+        training.restore(state)
+        say(f"Going on from step {training.step} of {training.total}")
+    training.run(run.save, say)
+    report = {**plan, "held_out": len(held_out), **training.report()}
+    run.finish(lambda folder: save_masked_lm(masked, folder), report)
+    return report
 
 
 def _check_plan(plan: Plan, asked: Plan) -> None:

@@ -2,6 +2,7 @@
 
     OUT/            config.json, model.safetensors, tokenizer files, pretrain.json
     OUT.partial/    plan.json (what the run was asked to do), held_out.jsonl, checkpoint.pt
+    .OUT.lock       held while a process writes there; it stays
 
 Every file is written under another name first, so that it is a whole one, or not there.
 """
@@ -13,7 +14,6 @@ from typing import Any, Callable, Dict, List, Optional
 
 from ..errors import Errors
 from .folders import replace_folder, write_json
-from .lock import FILE as LOCK
 
 Plan = Dict[str, Any]
 REPORT = "pretrain.json"
@@ -28,6 +28,7 @@ class RunFiles:
     def __init__(self, output: Path) -> None:
         self.output = output
         self.work = output.with_name(output.name + ".partial")
+        self.lock = output.with_name(f".{output.name}.lock")
         self._plan, self._held_out = self.work / "plan.json", self.work / "held_out.jsonl"
         self._checkpoint = self.work / "checkpoint.pt"
 
@@ -55,10 +56,8 @@ class RunFiles:
 
     def begin(self, plan: Plan, held_out: List[str]) -> None:
         """Begin anew."""
-        self.work.mkdir(parents=True, exist_ok=True)
-        for path in self.work.iterdir():
-            if path.name != LOCK:  # it is held
-                path.unlink()
+        shutil.rmtree(self.work, ignore_errors=True)
+        self.work.mkdir(parents=True)
         lines = [json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in held_out]
         self._held_out.write_text("".join(lines), encoding="utf8", newline="\n")
         write_json(self._plan, plan)

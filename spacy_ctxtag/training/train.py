@@ -71,6 +71,9 @@ def train(
             stdout.write(f"{msg.warn(Warnings.CW604.format(name=name, hint=hint))}\n")
         manifest = make_manifest(config, output, command=command or sys.argv, code=code, deterministic=deterministic)
         before = _read_manifest(output) if resume else None
+        checkpoint = read_checkpoint(output) if resume else None
+        if before is not None and before["status"] != "finished" and checkpoint is None:
+            before = None  # it ended before there was anything to go on with
         if before is not None:
             told = differences(before, manifest)
             if told:
@@ -82,7 +85,6 @@ def train(
             if before["status"] == "finished":
                 return Outcome("already finished", before["steps"])
             manifest = before
-        checkpoint = read_checkpoint(output) if resume else None
         if checkpoint is not None and before is None:
             raise TrainingError(Errors.CT602.format(path=output / FOLDER, reason=f"no {FILE} beside it"))
         if checkpoint is not None:

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from spacy_ctxtag.cli import app
 from spacy_ctxtag.cli.ablate_child import train_best
 from spacy_ctxtag.evaluation.ablation import make_runs, read_grid
+from spacy_ctxtag.training.lock import locked
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 GRID = "variants:\n  no-characters:\n    components.ctx_ner.model.tok2vec.characters: null\n"
@@ -89,10 +90,25 @@ def test_run_that_was_cut_off_goes_on_if_it_is_the_same(is_same: bool, folder: P
 
 
 @pytest.mark.backbone
-def test_ablate_tells_which_run_failed_and_where_it_is_told(folder: Path) -> None:
+def test_ablate_tells_which_run_failed_and_why(folder: Path) -> None:
     said = ablate(folder, "--seeds", "1", "--corpora.train.path", str(folder / "nothing.spacy"), code=1)
     assert "CT704" in said
+    assert "nothing.spacy" in said
     assert "log.txt" in said
+
+
+@pytest.mark.backbone
+def test_ablate_leaves_a_run_alone_that_another_process_does(folder: Path) -> None:
+    """As after `ctx ablate` was killed: its trainings go on. Here one of another grid, or release."""
+    run = folder / "out" / "base-0"
+    (run / "models").mkdir(parents=True)
+    (run / "models.key").write_text("another", encoding="utf8")
+    with locked(run):
+        said = ablate(folder, "--seeds", "1", code=1)
+    assert "1 of 2" in said
+    assert "CT607" in said
+    assert (run / "models").is_dir()
+    assert "2 runs, 1 to do" in ablate(folder, "--seeds", "1")
 
 
 def test_ablate_refuses_a_wrong_grid_before_any_training(folder: Path) -> None:

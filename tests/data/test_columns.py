@@ -151,6 +151,7 @@ BAD = {
     "tokens before the first mark": ("a\tO\n\n# doc = b\nb\tO\n", {}, [("CT340", 1)]),
     "document without tokens": ("# doc = a\n# doc = b\nb\tO\n", {}, [("CT313", 1)]),
     "unknown chunk": ("a\tB-NP\tO\nb\t-\tO\n", {"chunk_column": 1}, [("CT110", 2)]),
+    "one column for two": ("a\tNN\tO\n", {"chunk_column": 2}, [("CT344", 0)]),
     "no chunk column": ("a\tO\n", {"chunk_column": 3}, [("CT341", 0)]),
     "empty chunk": ("a\tO\tO\nb\t\tO\n", {"chunk_column": 1}, [("CT343", 2)]),
     "part of speech": ("a\tFOO\tO\n", {"pos_column": 1, "tag_set": "upos"}, [("CT329", 1)]),

@@ -20,7 +20,8 @@ def test_shipped_configs_have_known_settings_and_a_plain_dev_corpus(path: Path) 
 def test_settings_that_spacy_does_not_know_are_told_with_the_likely_one():
     config = {"training": {"max_step": 3, "zzz": 1, "patience": 2}}
     assert list(unknown_settings(config)) == [("max_step", " Is 'max_steps' meant?"), ("zzz", "")]
-    assert list(unknown_settings({})) == []
+    for nothing in ({}, {"training": None}, {"training": 3}):
+        assert list(unknown_settings(nothing)) == []
 
 
 @pytest.mark.parametrize(
@@ -36,3 +37,7 @@ def test_settings_that_spacy_does_not_know_are_told_with_the_likely_one():
 )
 def test_reads_the_same_of_plain_readers_only(corpus, expected):
     assert reads_the_same({"corpora": {"dev": corpus}}, "corpora.dev") is expected
+
+
+def test_one_reader_of_several_corpora_may_have_a_place():
+    assert not reads_the_same({"corpora": {"@readers": "my.Corpora.v1"}}, "corpora.dev")

@@ -116,6 +116,10 @@ def test_make_runs_refuses_a_training_setting_that_means_nothing(base):
     text = (base / "base.cfg").read_text(encoding="utf8")
     (base / "base.cfg").write_text(f"{text}max_step = 3\n", encoding="utf8")  # spaCy takes such a config
     assert runs_of(base)
+    with pytest.raises(ValueError, match=r"CT707.*'max_step'.*'more'"):
+        runs_of(base, changes=[("training.max_step", 4)])
+    with pytest.raises(ValueError, match=r"CT707.*'max_step'.*an option"):
+        make_runs(base / "base.cfg", {"training.max_step": 4}, [Variant(BASE, {})], [0], base / "data", base / "out")
 
 
 def finish(run, score=0.5):
@@ -143,10 +147,20 @@ def test_execute_does_what_is_missing_and_keeps_what_is_done(base):
     def command(run: Run):
         asked.append(run)
         result = json.dumps({"key": run.key, "scores": {}, "counts": {}})
-        return [sys.executable, "-c", "raise SystemExit(3)" if run is runs[2] else code, str(run.file), result]
+        return [
+            sys.executable,
+            "-c",
+            "raise SystemExit('out of luck')" if run is runs[2] else code,
+            str(run.file),
+            result,
+        ]
 
+    (runs[2].folder / "log.txt").write_text("what it said before\n", encoding="utf8")
     with pytest.raises(RuntimeError, match=r"CT704.*1 of 3.*base with seed 1"):
         execute(runs, command, 2, said.append)
+    log = runs[2].folder / "log.txt"
+    assert f"base, seed 1: failed (out of luck), see {log}" in [line.split(";")[0] for line in said]
+    assert log.read_text(encoding="utf8").splitlines() == ["what it said before", "out of luck"]
     assert {id(run) for run in asked} == {id(run) for run in runs[1:]}
     assert [run.read() is not None for run in runs] == [True, True, False, True]
     assert said[0] == "4 runs, 3 to do"
@@ -168,13 +182,16 @@ def test_execute_shares_the_cores(base, monkeypatch, jobs, set_to, expected):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_execute_that_is_ended_ends_its_processes(base, number):
+def test_execute_that_is_ended_ends_its_processes(base, number, capfd):
     runs, asked, said = runs_of(base), [], []
-    code = "import sys, time, pathlib; pathlib.Path(sys.argv[1]).touch(); time.sleep(100)"
+    code = (
+        "import sys, time, pathlib; folder = pathlib.Path(sys.argv[1]); "
+        "(folder / 'began').touch(); time.sleep(20); (folder / 'ended').touch()"
+    )
 
     def command(run: Run):
         asked.append(run)
-        return [sys.executable, "-c", code, str(run.folder / "began")]
+        return [sys.executable, "-c", code, str(run.folder)]
 
     def end():
         while not all((run.folder / "began").exists() for run in runs[:2]):
@@ -184,7 +201,10 @@ def test_execute_that_is_ended_ends_its_processes(base, number):
     threading.Thread(target=end).start()
     with pytest.raises(KeyboardInterrupt):
         execute(runs, command, 2, said.append)
-    assert not any((run.folder / "began").exists() for run in runs[2:])
+    assert not any((run.folder / "ended").exists() for run in runs)
+    assert asked == runs[:2]
+    assert not any((run.folder / "log.txt").exists() for run in runs[2:])
+    assert capfd.readouterr().err.count("Ending the trainings") == 1
     assert said == ["4 runs, 4 to do", "Ended. The same command goes on from here"]
 
 

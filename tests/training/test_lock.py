@@ -1,5 +1,6 @@
 """One process at a time for a folder, and what is left of one that was killed."""
 
+import errno
 import signal
 import subprocess
 import sys
@@ -40,10 +41,20 @@ def test_lock_is_free_after_an_error(tmp_path: Path) -> None:
         pass
 
 
-def test_lock_where_the_file_system_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def acquire(lock: object) -> None:
-        raise NotImplementedError
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOTSUP])
+def test_lock_where_the_file_system_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    def flock(file: int, operation: int) -> None:
+        raise OSError(number, "no locks")
 
-    monkeypatch.setattr("spacy_ctxtag.training.lock.FileLock.acquire", acquire)
+    monkeypatch.setattr("fcntl.flock", flock)
     with locked(tmp_path), locked(tmp_path):
+        pass
+
+
+def test_lock_that_cannot_be_made_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(file: int, operation: int) -> None:
+        raise OSError(errno.EIO, "broken")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(OSError, match="broken"), locked(tmp_path):
         pass

@@ -21,11 +21,14 @@ from spacy.training.initialize import init_nlp
 from spacy.util import load_config
 
 from spacy_ctxtag.deploy.measure import encoders_of
+from spacy_ctxtag.exceptions import TrainingError
 from spacy_ctxtag.layers.backbone import Backbone
 from spacy_ctxtag.layers.hf_mlm import MaskedLM, load_masked_lm
 from spacy_ctxtag.layers.hf_weights import load_module
 from spacy_ctxtag.training import pretrain_loop as module
+from spacy_ctxtag.training.lock import locked
 from spacy_ctxtag.training.pretrain import pretrain
+from spacy_ctxtag.training.pretrain_files import RunFiles
 from spacy_ctxtag.training.pretrain_loop import Pretraining, warmup_linear
 from spacy_ctxtag.training.pretrain_settings import Settings
 
@@ -279,6 +282,18 @@ def test_pretrain_run_that_was_cut_off_is_not_thrown_away(
     run(raw, tmp_path / "out", tiny_backbone, force=True, seed=1)
     run(raw, tmp_path / "other", tiny_backbone, seed=1)
     assert equal(tmp_path / "out", tmp_path / "other")
+
+
+def test_pretrain_leaves_a_run_alone_that_another_process_does(
+    raw: Path, tiny_backbone: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut_off(raw, tmp_path / "out", tiny_backbone, monkeypatch)
+    before = {path: path.read_bytes() for path in (tmp_path / "out.partial").iterdir()}
+    with locked(tmp_path / "out", RunFiles(tmp_path / "out").lock):
+        for options in ({}, {"resume": True}, {"force": True}):
+            with pytest.raises(TrainingError, match=r"CT607.*out\b"):
+                run(raw, tmp_path / "out", tiny_backbone, **options)
+    assert {path: path.read_bytes() for path in (tmp_path / "out.partial").iterdir()} == before
 
 
 def test_pretrain_goes_on_with_the_same_files_and_settings_only(

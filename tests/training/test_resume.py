@@ -409,6 +409,17 @@ def test_resume_refuses_another_config(config: Config, stopped: Path) -> None:
         run(make(config, dropout=0.3), stopped, resume=True)
 
 
+def test_resume_starts_with_another_config_where_nothing_was_kept(config: Config, tmp_path: Path) -> None:
+    hooks.append(lambda step: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        run(make(config), tmp_path)
+    hooks.clear()
+    assert json.loads((tmp_path / "manifest.json").read_text(encoding="utf8"))["status"] == "failed"
+    assert run(make(config, dropout=0.3), tmp_path, resume=True).status == "finished"
+    manifest = json.loads((tmp_path / "manifest.json").read_text(encoding="utf8"))
+    assert (manifest["config"]["training"]["dropout"], manifest["resumed"]) == (0.3, [])
+
+
 def test_resume_refuses_other_data(config: Config, tmp_path: Path) -> None:
     config = make(config)
     config["paths"]["train"] = str(write_corpus(tmp_path / "train.spacy"))
