@@ -57,7 +57,8 @@ def calibrate_cli(
     """
     Calibrate the probabilities of a ctx_ner on held-out data: fit a temperature and, if asked for, score maps,
     thresholds for a precision, and a threshold that most entities reach. Print what it changes, and write the pipeline
-    with these settings. The entities found stay the same, but for the thresholds.
+    with these settings. A temperature does not change which entities the best path has; a ctx_ner that decodes by "mbr"
+    may set others.
     """
     from spacy.cli._util import import_code, setup_gpu
 
@@ -124,14 +125,16 @@ def load_pipeline(model: str, component: str) -> "Language":
     """The pipeline with a component that can be calibrated; without, the program ends."""
     from spacy.util import load_model
 
+    from ..components.ctx_ner import CtxNER
+
     try:
         nlp = load_model(model)
     except OSError as error:
         msg.fail(Errors.CT513.format(path=model, reason=error), exits=1)
         raise typer.Exit(1) from error
-    known = [name for name, pipe in nlp.pipeline if hasattr(pipe, "chains")]
+    known = [name for name, pipe in nlp.pipeline if isinstance(pipe, CtxNER)]
     if component not in known:
-        msg.fail(Errors.CT509.format(name=component, known=", ".join(known) or "there is none"), exits=1)
+        msg.fail(Errors.CT509.format(name=component, known=", ".join(known) or "none"), exits=1)
     return nlp
 
 
@@ -173,7 +176,7 @@ def check_texts(nlp: "Language", path: Path, examples: List["Example"], *, force
 
 
 def make_sample_of(nlp: "Language", name: str, examples: List["Example"]) -> "Sample":
-    """Score the documents with the components up to and with `name`, and compare the best paths with the annotation.
+    """Score the documents with the components up to and with `name`, and compare what it sets with the annotation.
 
     What earlier components have set as entities is not taken into account. Documents of the same text belong together.
     """
@@ -182,7 +185,7 @@ def make_sample_of(nlp: "Language", name: str, examples: List["Example"]) -> "Sa
 
     from ..components.token_chains import gold_masks
     from ..crf import Chains
-    from ..evaluation.calibration import make_sample
+    from ..evaluation.calibration import best_paths, least_risk, make_sample
 
     ner: Any = nlp.get_pipe(name)
     grammar, k = ner.grammar, len(ner.grammar.tags)
@@ -200,7 +203,8 @@ def make_sample_of(nlp: "Language", name: str, examples: List["Example"]) -> "Sa
                 masks.extend(gold_masks(grammar, gold.spans, gold.missing, of_doc, gold.open_tags))
                 number = numbers.setdefault(eg.reference.text, len(numbers))
                 groups.extend([number] * len(of_doc.tokens))
-    return make_sample(Chains(emissions, *ends), grammar, masks, np.array(groups, dtype=np.intp))
+    decode = least_risk(ner.decoding.mbr_cost) if ner.decoding.decode == "mbr" else best_paths
+    return make_sample(Chains(emissions, *ends), grammar, masks, np.array(groups, dtype=np.intp), decode)
 
 
 def check_labels(result: "Fit") -> None:
@@ -230,16 +234,19 @@ def summarize(sample: "Sample", options: "Options", result: "Fit", held: Optiona
     from ..evaluation.calibration import Fit
     from ..evaluation.reliability import figures, reliability_table
 
-    hits, labels, n_gold = sample.hits, np.array(sample.labels, dtype=object), sample.n_gold
-    scores = {"before": Fit().probs(sample), "after": result.reports(sample, result.probs(sample))}
+    before, after, n_gold = sample.at(1.0), sample.at(result.temperature), sample.n_gold
+    scores = {
+        "before": (Fit().probs(before), before.hits),
+        "after": (result.reports(after, result.probs(after)), after.hits),
+    }
     if held is not None:
-        scores["cross_validated"] = held.scores
+        scores["cross_validated"] = (held.scores, held.sample.hits)
     thresholds = {}
     for label, each in result.thresholds.items():
         thresholds[label] = each._asdict()
         if held is not None:
-            kept = held.kept & (labels == label)
-            right, n = int(hits[kept].sum()), n_gold[label]
+            kept = held.kept & (np.array(held.sample.labels, dtype=object) == label)
+            right, n = int(held.sample.hits[kept].sum()), n_gold[label]
             ratios = {"precision": right / max(1, kept.sum()) if kept.any() else math.nan}
             thresholds[label]["cross_validated"] = {**ratios, "recall": right / n if n else math.nan}
     covering = None
@@ -255,18 +262,21 @@ def summarize(sample: "Sample", options: "Options", result: "Fit", held: Optiona
         }
     summary = {
         "entities": sum(n_gold.values()),
-        "found": len(hits),
+        "found": len(after.hits),
+        "right": int(after.hits.sum()),
+        "found_before": len(before.hits),
+        "right_before": int(before.hits.sum()),
         "labels_without_data": [label for label, n in n_gold.items() if not n],
         "objective": options.objective,
         "temperature": result.temperature,
         "temperatures_cross_validated": [] if held is None else held.temperatures,
-        "figures": {name: figures(each, hits) for name, each in scores.items()},
+        "figures": {name: figures(*each) for name, each in scores.items()},
         "maps": dict(result.maps),
         "target_precision": options.target,
         "thresholds": thresholds,
         "coverage": covering,
         "reliability": {
-            name: [each._asdict() for each in reliability_table(values, hits)] for name, values in scores.items()
+            name: [each._asdict() for each in reliability_table(*values)] for name, values in scores.items()
         },
     }
     cleaned: Dict[str, Any] = _plain(summary)
@@ -302,7 +312,7 @@ def configure(nlp: "Language", name: str, result: "Fit", summary: Dict[str, Any]
         msg.warn(Warnings.CW507.format(name=name))
     if summary["coverage"] is not None and summary["coverage"]["is_set"]:
         settings["alternatives"] = result.coverage_threshold
-    if ner.decoding.decode != "viterbi":
+    if ner.decoding.decode == "mbr_f":
         msg.info(Warnings.CW508.format(name=name, decode=ner.decoding.decode))
     config.update(settings)
     ner.decoding = replace(ner.decoding, **settings)

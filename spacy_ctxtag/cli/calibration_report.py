@@ -40,6 +40,9 @@ def show(summary: Dict[str, Any], path: Path) -> None:
         f"{count(summary['documents'], 'document')}, {summary['entities']:,} {entities}, {summary['found']:,} found"
     )
     msg.text(f"{summary['component']}: {counts}")
+    found, right = ([summary[f"{key}{when}"] for when in ("_before", "")] for key in ("found", "right"))
+    if found[0] != found[1] or right[0] != right[1]:
+        msg.text(f"Without the temperature it finds {found[0]:,}. Right: {right[0]:,} → {right[1]:,}")
     spread = f" ({min(folds):.3f} to {max(folds):.3f} in cross-validation)" if folds else ""
     msg.text(f"Temperature {t:.3f}{spread}, by {summary['objective']}; score maps: {len(summary['maps'])}")
     columns = list(summary["figures"])
@@ -88,7 +91,8 @@ def write_report(folder: Path, summary: Dict[str, Any]) -> None:
     """Write calibration.json, reliability.svg and reliability.png.
 
     calibration.json has: component, version (of the plugin), date (UTC), data (name of the file), documents (with
-    annotation), entities (gold), found (on the best path), left_out (gold entities that are not on tokens),
+    annotation), entities (gold), found and right (entities set, before thresholds), found_before and right_before (the
+    same at T = 1; other numbers where it decodes by "mbr"), left_out (gold entities that are not on tokens),
     training_texts (documents that the model has seen), labels_without_data, unknown_labels, objective, temperature,
     temperatures_cross_validated;
     `figures`: before, after, cross_validated, each with ece, ece_adaptive, brier, log_loss; `maps`: label to
@@ -119,7 +123,8 @@ def draw(summary: Dict[str, Any]) -> Any:
         title = f"{name.replace('_', '-')} (ECE {_digits(error, 3)})"
         x, y = [each["mean_prob"] for each in bins], [each["share_right"] for each in bins]
         top.plot(x, y, color=color, linewidth=0.7, marker=marker, markersize=2, label=title)
-        top.scatter(x, y, [300 * each["n"] / summary["found"] for each in bins], color=color, marker=marker)
+        total = sum(each["n"] for each in bins)
+        top.scatter(x, y, [300 * each["n"] / total for each in bins], color=color, marker=marker)
         edges = [*(each["low"] for each in summary["reliability"][name]), 1.0]
         bottom.stairs([each["n"] for each in summary["reliability"][name]], edges, color=color)
     top.set(ylabel="share that is right", ylim=(-0.03, 1.03), xlim=(-0.03, 1.03))

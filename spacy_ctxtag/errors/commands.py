@@ -16,7 +16,7 @@ class CommandErrors:
         "texts. Expected held-out data. Take these texts out, or calibrate on them all the same with --force."
     )
     CT508 = "{path} {problem}. Expected a new or empty folder, or a pipeline to replace. {remedy}"
-    CT509 = "The pipeline has no component {name!r} that can be calibrated. Expected a ctx_ner: {known}."
+    CT509 = "The pipeline has no component {name!r} that can be calibrated. Expected a ctx_ner; there is: {known}."
     CT510 = (
         "{path} has {n} entities of the labels that {name!r} knows, which are: {labels}. Expected at least one. Is it "
         "the right file, and are entities annotated in it?"

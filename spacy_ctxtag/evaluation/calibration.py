@@ -6,8 +6,9 @@ Sample ──fit──▶ Fit: temperature (the lattice / T) → score maps (per
 ```
 
 The maps and thresholds themselves are in `thresholds`. NumPy only: no Docs, no files. What is scored are the entities
-of the best path, which no temperature changes; gold entities off it are scored for the coverage alone. They must not
-enter the other figures: a set of spans that is chosen by looking at the answer makes a perfect model look wrong.
+found: those of the best path, which no temperature changes, or those of least risk at the temperature (`Sample.at`).
+Other gold entities are scored for the coverage alone. They must not enter the other figures: a set of spans that is
+chosen by looking at the answer makes a perfect model look wrong.
 """
 
 import math
@@ -17,7 +18,7 @@ from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..crf import Chains, nll, posterior, span_log_probs, spans_above, viterbi
+from ..crf import Chains, mbr, nll, posterior, span_log_probs, spans_above, viterbi
 from ..errors import Errors
 from ..tags import Grammar, LabelSpan, tags_to_spans
 from .reliability import log_loss
@@ -26,6 +27,7 @@ from .thresholds import LabelThreshold, ScoreMap, conformal_threshold, fit_score
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.intp]
+Decode = Callable[[Chains, Grammar], Iterator[List[LabelSpan]]]  # the entities of each sequence
 
 OBJECTIVES = ("sequences", "entities")
 LOWEST, HIGHEST = 0.05, 20.0  # temperatures that are searched
@@ -122,6 +124,26 @@ def _parts(chains: Chains) -> Iterator[slice]:
             start, tokens = i + 1, 0
 
 
+# Entities
+
+
+def best_paths(chains: Chains, grammar: Grammar) -> Iterator[List[LabelSpan]]:
+    """YIELDS (List[Tuple]): For each sequence the entities of the best path."""
+    for path in viterbi(chains, grammar):
+        yield tags_to_spans(grammar, path)
+
+
+def least_risk(cost: float) -> Decode:
+    """RETURNS (Decode): Gives for each sequence the disjoint spans with the greatest Σ (P - cost), see `crf.mbr`."""
+
+    def decode(chains: Chains, grammar: Grammar) -> Iterator[List[LabelSpan]]:
+        for each in posterior(chains, grammar):
+            spans, log_probs = spans_above(each, cost)
+            yield [(i, j, label) for i, j, label in spans[mbr(spans, np.exp(log_probs), cost)].tolist()]
+
+    return decode
+
+
 # All of it
 
 
@@ -132,8 +154,9 @@ class Sample(NamedTuple):
     grammar (Grammar): Their tags.
     masks (List[ndarray]): B × (T, K) gold masks.
     groups (ndarray): (B,) sequences that belong together, as those of a document do, have the same number.
-    found (List[List[Tuple]]): For each sequence the entities of the best path, where all their tokens are annotated.
+    found (List[List[Tuple]]): For each sequence the entities that are set, where all their tokens are annotated.
     gold (List[List[Tuple]]): For each sequence the gold entities.
+    decode (Decode): What sets them.
     """
 
     chains: Chains
@@ -142,6 +165,13 @@ class Sample(NamedTuple):
     groups: Ints
     found: List[List[LabelSpan]]
     gold: List[List[LabelSpan]]
+    decode: Decode = best_paths
+
+    def at(self, temperature: float) -> "Sample":
+        """RETURNS (Sample): With what is found at a temperature. The best path is the same at each."""
+        if self.decode is best_paths:
+            return self
+        return self._replace(found=_find(self.chains.divided_by(temperature), self.grammar, self.masks, self.decode))
 
     @property
     def hits(self) -> Bools:
@@ -163,25 +193,30 @@ class Sample(NamedTuple):
     def take(self, keep: Bools) -> "Sample":
         """RETURNS (Sample): The sequences for which `keep` (B,) is True."""
         at = np.flatnonzero(keep).tolist()
-        chains, grammar, masks, groups, found, gold = self
+        chains, grammar, masks, groups, found, gold, decode = self
         emissions = [chains.emissions[i] for i in at]
         picked = Chains(emissions, chains.start, chains.transition, chains.end)
-        return Sample(
-            picked, grammar, [masks[i] for i in at], groups[at], [found[i] for i in at], [gold[i] for i in at]
-        )
+        found, gold = ([of[i] for i in at] for of in (found, gold))
+        return Sample(picked, grammar, [masks[i] for i in at], groups[at], found, gold, decode)
 
 
-def make_sample(chains: Chains, grammar: Grammar, masks: Sequence[Bools], groups: Ints) -> Sample:
-    """Compare the best paths with the annotation. An entity with a token of which it is not known whether it belongs to
-    one of this label is left out, also where another token shows it to be wrong: it could never count as right."""
-    found, gold, width = [], [], len(grammar.prefixes)
+def make_sample(
+    chains: Chains, grammar: Grammar, masks: Sequence[Bools], groups: Ints, decode: Decode = best_paths
+) -> Sample:
+    """RETURNS (Sample): What is found at T = 1 beside what is annotated."""
+    gold = [tags_to_spans(grammar, np.where(mask.sum(axis=1) == 1, mask.argmax(axis=1), 0)) for mask in masks]
+    return Sample(chains, grammar, list(masks), groups, _find(chains, grammar, masks, decode), gold, decode)
+
+
+def _find(chains: Chains, grammar: Grammar, masks: Sequence[Bools], decode: Decode) -> List[List[LabelSpan]]:
+    """The entities of each sequence. One with a token of which it is not known whether it belongs to one of this label
+    is left out, also where another token shows it to be wrong: it could never count as right."""
+    found, width = [], len(grammar.prefixes)
     for part in _parts(chains):
-        for path, mask in zip(viterbi(_slice(chains, part), grammar), masks[part], strict=True):
+        for spans, mask in zip(decode(_slice(chains, part), grammar), masks[part], strict=True):
             tags = mask[:, 1:].reshape(len(mask), -1, width).sum(axis=2) + mask[:, :1]  # (T, labels) possible, with O
-            spans = tags_to_spans(grammar, path)
             found.append([(i, j, label) for i, j, label in spans if (tags[i:j, label] <= 1).all()])
-            gold.append(tags_to_spans(grammar, np.where(mask.sum(axis=1) == 1, mask.argmax(axis=1), 0)))
-    return Sample(chains, grammar, list(masks), groups, found, gold)
+    return found
 
 
 class Options(NamedTuple):
@@ -200,7 +235,8 @@ class Options(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """What was fitted. Thresholds are for exact probabilities at the temperature; maps only change what is reported."""
+    """What was fitted. Thresholds are for exact probabilities at the temperature; maps only change what is reported.
+    A sample that it is applied to should be one at the temperature, see `Sample.at`."""
 
     temperature: float = 1.0
     maps: Mapping[str, ScoreMap] = {}
@@ -237,15 +273,16 @@ class Fit(NamedTuple):
 
 def fit(sample: Sample, options: Options) -> Fit:
     """RETURNS (Fit): All that the options ask for, fitted on a sample. RAISES (ValueError): CT304 for an option."""
-    chains, grammar, labels, hits = sample.chains, sample.grammar, sample.labels, sample.hits
+    chains, grammar = sample.chains, sample.grammar
     if options.objective == "sequences":
         temperature = fit_temperature(sequence_loss(chains, grammar, sample.masks))
     elif options.objective == "entities":
-        temperature = fit_temperature(entity_loss(chains, grammar, sample.found, hits))
+        temperature = fit_temperature(entity_loss(chains, grammar, sample.found, sample.hits))
     else:
         raise ValueError(Errors.CT304.format(name="objective", met=options.objective, expected=" or ".join(OBJECTIVES)))
-    result, names = Fit(temperature), np.asarray(labels, dtype=object)
-    probs = result.probs(sample)
+    result, sample = Fit(temperature), sample.at(temperature)
+    labels, hits, probs = sample.labels, sample.hits, result.probs(sample)
+    names = np.asarray(labels, dtype=object)
     if options.maps:
         maps = {label: fit_score_map(probs[names == label], hits[names == label]) for label in grammar.labels}
         result = result._replace(maps={label: each for label, each in maps.items() if each is not None})
@@ -261,12 +298,14 @@ def fit(sample: Sample, options: Options) -> Fit:
 class Held(NamedTuple):
     """What cross-validation found: for each sequence by a Fit of other groups.
 
+    sample (Sample): With what was found.
     scores (ndarray): (N,) to report of what was found.
     kept (ndarray): (N,) whether it reaches its threshold.
     covered (ndarray): (M,) whether a gold entity reaches the coverage threshold; (0,) if there is none.
     temperatures (List[float]): Of each fold.
     """
 
+    sample: Sample
     scores: Floats
     kept: Bools
     covered: Bools
@@ -283,16 +322,20 @@ def cross_validate(sample: Sample, options: Options, folds: int = 5, seed: int =
     if folds < 2:
         return None
     fold = (np.random.default_rng(seed).permutation(len(names)) % folds)[group]  # (B,)
-    of_found = np.repeat(fold, [len(spans) for spans in sample.found])  # (N,)
     of_gold = np.repeat(fold, [len(spans) for spans in sample.gold])  # (M,)
-    scores, kept = np.zeros(len(of_found)), np.ones(len(of_found), dtype=np.bool_)
+    found = list(sample.found)
+    scores: List[Floats] = [np.zeros(0)] * len(found)
+    kept: List[Bools] = [np.zeros(0, dtype=np.bool_)] * len(found)
     covered = np.zeros(0 if options.coverage is None else len(of_gold), dtype=np.bool_)
     temperatures = []
     for i in range(folds):
-        result, rest = fit(sample.take(fold != i), options), sample.take(fold == i)
+        result = fit(sample.take(fold != i), options)
+        rest = sample.take(fold == i).at(result.temperature)
         temperatures.append(result.temperature)
-        probs = result.probs(rest)
-        scores[of_found == i], kept[of_found == i] = result.reports(rest, probs), result.keeps(rest, probs)
+        probs, ends = result.probs(rest), np.cumsum([len(spans) for spans in rest.found])[:-1]
+        reports, keeps = np.split(result.reports(rest, probs), ends), np.split(result.keeps(rest, probs), ends)
+        for at, of_rest in enumerate(np.flatnonzero(fold == i).tolist()):
+            found[of_rest], scores[of_rest], kept[of_rest] = rest.found[at], reports[at], keeps[at]
         if result.coverage_threshold is not None:
             covered[of_gold == i] = result.covers(rest)
-    return Held(scores, kept, covered, temperatures)
+    return Held(sample._replace(found=found), np.concatenate(scores), np.concatenate(kept), covered, temperatures)

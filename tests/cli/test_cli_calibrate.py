@@ -186,6 +186,29 @@ def test_calibrate_thresholds_do_what_the_report_says(calibrated: tuple[Path, Pa
         assert each["threshold"] is None or each["precision"] >= 0.8
 
 
+def test_calibrate_measures_what_is_set_where_the_temperature_changes_it(
+    model: Path, dev: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spacy_ctxtag.evaluation.calibration.fit_temperature", lambda loss: 3.0)
+    decode = {"components": {"ctx_ner": {"decode": "mbr", "mbr_cost": 0.2}}}
+    spacy.load(model, config=decode).to_disk(tmp_path / "model")
+    said = calibrate(tmp_path / "model", dev, tmp_path / "out", "--target-precision", 0.9, "--report", tmp_path)
+    summary = json.loads((tmp_path / "calibration.json").read_text(encoding="utf8"))
+    no_thresholds = {"components": {"ctx_ner": {"thresholds": dict.fromkeys(ENTITY_LABELS, 0.0)}}}
+    for when, nlp in (
+        ("_before", spacy.load(tmp_path / "model")),
+        ("", spacy.load(tmp_path / "out", config=no_thresholds)),
+    ):
+        _, hits = entities_of(nlp, dev)
+        assert (summary[f"found{when}"], summary[f"right{when}"]) == (len(hits), sum(hits))
+    assert summary["found"] != summary["found_before"]
+    assert f"finds {summary['found_before']}." in said
+    _, kept = entities_of(spacy.load(tmp_path / "out"), dev)
+    assert len(kept) < summary["found"]
+    below = sum(each["n"] for each in summary["thresholds"].values() if each["threshold"] is None)
+    assert below or np.mean(kept) >= 0.9
+
+
 def test_calibrate_stores_what_the_coverage_promises(calibrated: tuple[Path, Path, str], dev: Path) -> None:
     nlp = spacy.load(calibrated[0])
     least, found, total, stored = nlp.get_pipe("ctx_ner").decoding.alternatives, 0, 0, 0
@@ -325,8 +348,8 @@ def test_calibrate_does_not_store_spans_where_the_coverage_excludes_none(
 
 
 def test_calibrate_says_that_figures_are_of_the_best_path(model: Path, dev: Path, tmp_path: Path) -> None:
-    spacy.load(model, config={"components.ctx_ner.decode": "mbr"}).to_disk(tmp_path / "model")
-    assert "decodes by mbr" in calibrate(tmp_path / "model", dev, tmp_path / "out")
+    spacy.load(model, config={"components.ctx_ner.decode": "mbr_f"}).to_disk(tmp_path / "model")
+    assert "decodes by mbr_f" in calibrate(tmp_path / "model", dev, tmp_path / "out")
 
 
 def test_calibrate_says_when_the_temperature_is_at_an_edge(

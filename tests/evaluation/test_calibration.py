@@ -16,6 +16,7 @@ from spacy_ctxtag.evaluation.calibration import (
     entity_loss,
     fit,
     fit_temperature,
+    least_risk,
     make_sample,
     sequence_loss,
     span_probs,
@@ -244,6 +245,39 @@ def test_cross_validate_scores_each_document_with_a_fit_of_the_others() -> None:
         assert_allclose(held.scores[of_found == doc], others.reports(rest, probs))
         assert_array_equal(held.kept[of_found == doc], others.keeps(rest, probs))
         assert_array_equal(held.covered[of_gold == doc], others.covers(rest))
+
+
+def test_cross_validate_takes_what_is_found_at_the_temperature_of_the_fold() -> None:
+    best = simulate(12, size=60, docs=5, true=2.0)
+    sample = make_sample(best.chains, GRAMMAR, best.masks, best.groups, least_risk(0.3))
+    held, options = cross_validate(sample, Options(target=0.8)), Options(target=0.8)
+    assert held is not None
+    assert held.sample.found != sample.found
+    assert len(held.scores) == len(held.kept) == len(held.sample.hits) == len(held.sample.labels)
+    of_found = np.repeat(sample.groups, [len(spans) for spans in held.sample.found])
+    for doc in range(5):
+        others = fit(sample.take(sample.groups != doc), options)
+        rest = sample.take(sample.groups == doc).at(others.temperature)
+        assert rest.found == held.sample.take(sample.groups == doc).found
+        assert_allclose(held.scores[of_found == doc], others.probs(rest))
+        assert_array_equal(held.kept[of_found == doc], others.keeps(rest, others.probs(rest)))
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+def test_sample_of_least_risk_has_the_spans_that_are_worth_their_cost(temperature: float) -> None:
+    best = simulate(15, size=20)
+    sample = make_sample(best.chains, GRAMMAR, best.masks, best.groups, least_risk(0.3)).at(temperature)
+    for found, each in zip(sample.found, posterior(best.chains.divided_by(temperature), GRAMMAR), strict=True):
+        spans, log_probs = spans_above(each, 1e-6)
+        worth = dict(zip(map(tuple, spans.tolist()), np.exp(log_probs) - 0.3, strict=True))
+        assert sum(worth[span] for span in found) == pytest.approx(most(list(worth.items()), 0))
+    assert best.at(temperature) is best  # of the best path
+
+
+def most(worth: list[tuple[Any, float]], start: int) -> float:
+    """The greatest sum of spans without overlap from a token on, by trying all."""
+    rest = [(span, value) for span, value in worth if span[0] >= start and value > 0]
+    return max((value + most(rest, span[1]) for span, value in rest), default=0.0)
 
 
 def test_cross_validate_coverage_is_what_was_asked_for() -> None:
