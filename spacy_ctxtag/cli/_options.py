@@ -65,13 +65,11 @@ def show_problems(problems: Iterable["Problem"]) -> None:
             msg.warn(str(problem))
 
 
-def show_files(format_: str) -> Callable[[Path], None]:
+def show_files(options: "ReadOptions") -> Callable[[Path], None]:
     """A function that prints each file as it is read, and the format that was guessed for it."""
 
     def show(path: Path) -> None:
-        from ..data.sources import guess_format
-
-        found = f"{guess_format(path)} (guessed)" if format_ == "auto" else format_
-        msg.text(f"{path}: {found}", icon="info")
+        guessed = " (guessed)" if options.format == "auto" else ""
+        msg.text(f"{path}: {options.format_of(path)}{guessed}", icon="info")
 
     return show

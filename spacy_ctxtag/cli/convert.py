@@ -57,7 +57,7 @@ def convert_cli(
     nlp = opt.make_tokenizer(lang)
     try:
         with writing(output):
-            result = convert(inputs, output, nlp, options, progress=opt.show_files(format))
+            result = convert(inputs, output, nlp, options, progress=opt.show_files(options))
     except DataError as err:
         opt.show_problems(err.problems)
         n_errors = sum(problem.is_error for problem in err.problems)

@@ -89,7 +89,7 @@ def validate_cli(
             similarity=near_duplicates,
             judge=make_judge(backbone) if backbone is not None else None,
             encoder=backbone or "",
-            progress=opt.show_files(format),
+            progress=opt.show_files(options),
         )
     except ValueError as error:
         msg.fail(str(error), exits=1)

@@ -1,10 +1,10 @@
 """Reads tokens in columns, one a line, a blank line after each sentence: CoNLL-2003, IOB files, TSV.
 
-Documents begin at `-DOCSTART-` or at `# doc = ID` (also `# newdoc id = ID`); without either, `n_sents` sentences make a
-document. A token may be `#` or begin with it: a line that begins with `# ` is a comment only if it has the form of one
-(`# key = value`) and, where columns are separated by a tab or another string, does not hold that string. Comments
-between a document's mark and its first token are its metadata, others are skipped. The format does not record spaces:
-every Doc has `has_unknown_spaces`, and one space after each token.
+Documents begin at `-DOCSTART-` or at `# doc = ID` (also `# newdoc id = ID`, `# newdoc`); without either, `n_sents`
+sentences make a document. A token may be `#` or begin with it: a line that begins with `# ` is a comment only if it has
+the form of one (`# key = value`) and, where columns are separated by a tab or another string, does not hold that
+string. Comments between a document's mark and its first token are its metadata, others are skipped. The format does
+not record spaces: every Doc has `has_unknown_spaces`, and one space after each token.
 """
 
 import re
@@ -25,6 +25,7 @@ SEPARATORS = {"tab": "\t", "space": " ", "comma": ",", "semicolon": ";", "pipe":
 _COMMENT = re.compile(r"# ([\w.-]+|newdoc id) = (.*)")
 _WHITESPACE_COMMENTS = ("doc", "newdoc id", "sent_id", "text")  # elsewhere `# x = y` is four columns
 _DOCSTART = "-DOCSTART-"
+_NEWDOC = re.compile(r"# newdoc[ \t]*")
 _BLANK = re.compile(r"[ \t]*")
 _MISSING = "-"
 
@@ -169,7 +170,8 @@ def _split_documents(
     for number, line in [*lines, (0, "")]:
         comment = _comment(line, separator)
         cells = _cells(line, separator)
-        is_mark = (comment is not None and comment[0] in ("doc", "newdoc id")) or cells[:1] == [_DOCSTART]
+        is_named = comment is not None and comment[0] in ("doc", "newdoc id")
+        is_mark = is_named or cells[:1] == [_DOCSTART] or _NEWDOC.fullmatch(line) is not None
         if rows and (not cells or comment is not None or is_mark):
             documents[-1].sents.append(rows)
             rows = []
@@ -205,7 +207,9 @@ def _cells(line: str, separator: Optional[str]) -> List[str]:
     """The cells of a line; none for a blank one."""
     if _BLANK.fullmatch(line):
         return []
-    return re.split(r"[ \t]+", line.strip(" \t")) if separator is None else line.split(separator)
+    if separator is None:
+        return re.split(r"[ \t]+", line.strip(" \t"))
+    return [cell.strip(" ") for cell in line.split(separator)]
 
 
 def _check_widths(

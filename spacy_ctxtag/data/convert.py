@@ -15,7 +15,7 @@ from spacy.tokens import DocBin
 
 from ..errors import Errors
 from .records import DataError, Problem
-from .sources import ReadOptions, SourceReader, find_files, guess_format
+from .sources import ReadOptions, SourceReader, find_files
 
 
 @dataclass
@@ -68,7 +68,7 @@ def convert(
     for path in find_files(inputs, problems, format=options.format, exclude=output):
         if progress is not None:
             progress(path)
-        result.formats[str(path)] = options.format if options.format != "auto" else guess_format(path)
+        result.formats[str(path)] = options.format_of(path)
         for doc in reader.read(path, problems):
             result.docs += 1
             result.sents += sum(1 for token in doc if token.is_sent_start) if doc.has_annotation("SENT_START") else 0

@@ -16,7 +16,7 @@ from spacy.language import Language
 
 from ..errors import Errors
 from .lines import read_lines
-from .records import RESERVED_KEYS, Problem, Record
+from .records import RESERVED_KEYS, Problem, Record, has_surrogate
 
 ON_MISALIGNED = ("error", "drop", "expand")
 
@@ -34,8 +34,8 @@ def read_jsonl(
     """Read a file of JSON lines, lazily.
 
     path (Path): The file.
-    problems (List[Problem]): Gets every problem (CT301-CT303, CT360-CT367, CT370), and warnings: spans expanded or
-        dropped (CT367), documents that were rejected or ignored in Prodigy (CT369).
+    problems (List[Problem]): Gets every problem (CT301-CT303, CT345, CT360-CT368, CT370, CT376), and warnings: spans
+        expanded or dropped (CT367), documents that were rejected or ignored in Prodigy (CT369).
     nlp (Language): Its tokenizer makes the tokens.
     on_misaligned (str): What to do with a span that does not lie on token borders. "error": report it; "expand": take
         every token that it touches; "drop": leave it out, and the entities of the tokens it touches unknown.
@@ -93,6 +93,11 @@ def _meta(data: Dict[str, Any]) -> Dict[str, Any]:
     meta = data.get("meta")
     found = {**(meta if isinstance(meta, dict) else {}), **{k: data[k] for k in ("id", "domain") if k in data}}
     found = {key: value for key, value in found.items() if isinstance(value, (str, int, float))}
+    for key, value in found.items():
+        if has_surrogate(key) or (isinstance(value, str) and has_surrogate(value)):
+            raise _Invalid(Errors.CT376.format(key=ascii(key), met=ascii(value)[:60]))
+        if isinstance(value, int) and not -(2**63) <= value < 2**64:
+            raise _Invalid(Errors.CT376.format(key=key, met=str(value)[:60]))
     name = found.pop("id", None)
     kept = {key: value for key, value in found.items() if key not in RESERVED_KEYS}
     return {"id": str(name), **kept} if name not in (None, "") else kept
@@ -103,6 +108,8 @@ def _tokens(data: Dict[str, Any], nlp: Language) -> Tuple[List[str], List[bool],
     text: str = data["text"]
     given = data.get("tokens")
     if given is None:
+        if len(text) > nlp.max_length:
+            raise _Invalid(Errors.CT368.format(met=len(text), most=nlp.max_length))
         doc = nlp.make_doc(text)
         borders = [(token.idx, token.idx + len(token)) for token in doc]
         return [token.text for token in doc], [bool(token.whitespace_) for token in doc], borders
@@ -158,12 +165,12 @@ def _add_spans(
         touched = [t for t, (first, last) in enumerate(borders) if first < end and last > start]
         if not touched or borders[touched[0]][0] != start or borders[touched[-1]][1] != end:
             message = _misaligned(found, text, touched, borders)
-            if on_misaligned == "error" or not touched:
+            if on_misaligned == "error":
                 yield message, True, start
                 continue
-            action = "expanded" if on_misaligned == "expand" else "dropped"
-            yield f"{message} It was {action}.", False, start
-            if on_misaligned == "drop":
+            is_dropped = on_misaligned == "drop" or not touched  # white space alone touches no token
+            yield f"{message} It was {'dropped' if is_dropped else 'expanded'}.", False, start
+            if is_dropped:
                 dropped.extend(touched)
                 continue
         taken = next((owner[t] for t in touched if t in owner), None)
@@ -181,9 +188,10 @@ def _char_span(span: Any, text: str) -> Optional[CharSpan]:
     if not isinstance(values, list) or len(values) != 3:
         return None
     start, end, label = values
+    label = label.strip() if isinstance(label, str) else label
     if not (_is_offset(start, text) and _is_offset(end, text) and start < end and isinstance(label, str) and label):
         return None
-    if any("\ud800" <= char <= "\udfff" for char in label):  # half of a surrogate pair, which no Doc takes
+    if has_surrogate(label):
         return None
     return start, end, label
 

@@ -1,5 +1,7 @@
 """Reads a text file line by line: UTF-8, with or without a byte order mark, LF or CRLF.
 
+A CR elsewhere is a problem: a file whose lines end with CR alone would be one line.
+
 Lines end at LF only. `str.splitlines` would also cut at U+2028, U+0085 or a form feed, which occur inside tokens.
 A line that is not UTF-8 is a problem of its own and does not hide the problems of the other lines.
 """
@@ -18,8 +20,9 @@ def read_lines(path: Path, problems: List[Problem]) -> Iterator[Line]:
     """The lines of a file.
 
     path (Path): The file.
-    problems (List[Problem]): Gets one problem for each line that is not UTF-8 (CT302), or for the file (CT301, CT303).
-    YIELDS (Line): Line number and text. A line that cannot be decoded is left out.
+    problems (List[Problem]): Gets one problem for each line that is not UTF-8 (CT302) or holds a CR (CT345), or for the
+        file (CT301, CT303).
+    YIELDS (Line): Line number and text. A line with a problem is left out.
     """
     try:
         handle = path.open("rb")
@@ -33,7 +36,10 @@ def read_lines(path: Path, problems: List[Problem]) -> Iterator[Line]:
                     problems.append(Problem(str(path), 1, Errors.CT303))
                     return
                 raw = raw.removeprefix(codecs.BOM_UTF8)
-            raw = raw.removesuffix(b"\n").removesuffix(b"\r")
+            raw = raw.removesuffix(b"\n").rstrip(b"\r")
+            if b"\r" in raw:
+                problems.append(Problem(str(path), number, Errors.CT345.format(column=raw.index(b"\r") + 1)))
+                continue
             try:
                 yield number, raw.decode("utf8")
             except UnicodeDecodeError as err:

@@ -22,6 +22,11 @@ RESERVED_KEYS = ("id", "source", "line")
 EntitySpan = Tuple[int, int, str]  # first token, one after the last, label
 
 
+def has_surrogate(text: str) -> bool:
+    """RETURNS (bool): Whether a string holds half of a surrogate pair, which no Doc takes."""
+    return any("\ud800" <= char <= "\udfff" for char in text)
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing that is wrong with an input.

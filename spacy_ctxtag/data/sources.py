@@ -82,6 +82,16 @@ class ReadOptions:
             if not getattr(self, name):
                 raise ValueError(Errors.CT304.format(name=name, met="''", expected="a name or a string"))
 
+    def format_of(self, path: Path) -> str:
+        """RETURNS (str): The format that a file is read in: columns where nothing but a setting of them says so."""
+        if self.format != "auto":
+            return self.format
+        guessed = guess_format(path)
+        if guessed != "inline" or path.suffix.lower() == ".inline":
+            return guessed
+        of_columns = ("separator", "token_column", "tag_column", "pos_column", "chunk_column", "scheme")
+        return "columns" if any(getattr(self, name) != getattr(ReadOptions, name) for name in of_columns) else guessed
+
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "ReadOptions":
         """Make options from a mapping, such as a section of a config. RAISES (ValueError): Unknown name (CT304)."""
@@ -146,8 +156,8 @@ def guess_format(path: Path) -> str:
     if lines and all(line.count("\t") == 9 for line in lines):
         return "conllu"
     rows = [line.split("\t") if "\t" in line else line.split() for line in lines]
-    if rows and all(len(row) > 1 and _TAG.fullmatch(row[-1]) for row in rows):
-        return "columns"
+    if sum(len(row) > 1 and _TAG.fullmatch(row[-1]) is not None for row in rows) > 0.8 * len(rows):
+        return "columns"  # most rows: the others are problems of columns
     return "columns" if lines and all("\t" in line for line in lines) else "inline"
 
 
@@ -162,6 +172,7 @@ class SourceReader:
         self.nlp = nlp
         self.options = options
         self._ids: Dict[str, str] = {}  # name of a document → where it is
+        self._made: Dict[str, int] = {}  # stem of a file → the number behind that of the last name that was made of it
 
     def read(self, path: Path, problems: List[Problem]) -> Iterator[Doc]:
         """The documents of a file, lazily where the format allows it.
@@ -170,7 +181,7 @@ class SourceReader:
         problems (List[Problem]): Gets every problem; complete only when the last document has been taken.
         YIELDS (Doc): The documents. Where there are errors, what could be read.
         """
-        format_ = self.options.format if self.options.format != "auto" else guess_format(path)
+        format_ = self.options.format_of(path)
         is_docbin = format_ == "spacy"
         docs = _read_docbin(path, problems, self.nlp.vocab) if is_docbin else self._parse(path, format_, problems)
         empty = True
@@ -178,13 +189,13 @@ class SourceReader:
         for number, (doc, line) in enumerate(docs, 1):
             empty = False
             meta = doc_meta(doc)
-            name = meta.get("id")
+            name: Any = meta.get("id")
             where = f"{path}:{line}" if line else str(path)
             if name is None:
-                name, n = f"{path.stem}-{number}", number
-                while name in self._ids:
+                n = max(number, self._made.get(path.stem, 0))
+                while (name := f"{path.stem}-{n}") in self._ids:
                     n += 1
-                    name = f"{path.stem}-{n}"
+                self._made[path.stem] = n + 1
             elif name in self._ids:
                 message = Errors.CT307.format(id=name, other=self._ids[name])
                 problems.append(Problem(str(path), line, message, not is_docbin, str(name)))
@@ -193,6 +204,8 @@ class SourceReader:
             doc.user_data[USER_DATA_KEY] = {**defaults, **meta}
             if is_docbin:
                 _mend_entities(doc, path, problems)
+                if not self.options.has_ents:
+                    doc.set_ents([], default="missing")
             if self.options.noun_chunks:
                 add_noun_chunks(doc, self.options.spans_key)
             yield doc
@@ -204,6 +217,9 @@ class SourceReader:
         records: Iterable[Record]
         if format_ == "inline":
             records = read_inline(path, problems, tag_set=options.tag_set, has_ents=options.has_ents)
+            is_said = options.format != "auto" or path.suffix.lower() == ".inline"
+            if records and not is_said and not any(r.tags or r.ents or r.missing or r.meta for r in records):
+                problems.append(Problem(str(path), 0, Errors.CT326))
         elif format_ == "jsonl":
             records = read_jsonl(
                 path, problems, self.nlp, on_misaligned=options.on_misaligned, has_ents=options.has_ents

@@ -42,6 +42,10 @@ class DataErrors:
         "{met!r} in {piece!r} is no escape. Expected one of \\~ \\[ \\] \\/ \\# \\- \\s \\t \\n \\r, or \\\\ for a "
         "backslash."
     )
+    CT326 = (
+        "Nothing in the file is inline markup ('[LABEL …]', 'form/TAG', '# key = value'), as which it was read for "
+        "want of anything else. Name its --format; for columns, name their --separator."
+    )
     CT327 = (
         "{form!r} has the tag {tag!r}, most tokens of the file have none. Expected a file with or without tags; '\\/'?"
     )
@@ -66,6 +70,7 @@ class DataErrors:
         "Column {column} would give both the entities and the spans {key!r}. If it holds no entities (CoNLL-2000), add "
         "--no-ents; if another column does, name it with --tag-column."
     )
+    CT345 = "A carriage return at position {column} of the line. Expected lines that end with LF or CRLF. Save it so."
     CT350 = "{met} columns. Expected ten, separated by tabs, none of them empty ('_' for no value)."
     CT351 = "Word number {met!r}. Expected {expected}: words are numbered from 1, a blank line ends a sentence."
     CT352 = "Multiword token {met!r}. Expected a range that begins with {expected}, the number of the next word."
@@ -94,6 +99,7 @@ class DataErrors:
         "nearest "
         "borders: {first} and {last}. Correct it, or choose --on-misaligned expand or drop."
     )
+    CT368 = "'text' has {met:,} characters. Expected at most {most:,}, as the tokenizer takes. Cut it into documents."
     CT369 = '{n} documents were rejected or ignored by the annotator ("answer") and left out.'
     CT370 = "Span {start} to {end} ({text!r}, {label}) overlaps {other}. Expected entities that do not overlap."
     CT371 = "The output must be a file whose name ends in .spacy."
@@ -103,6 +109,10 @@ class DataErrors:
     CT375 = (
         "Corpus {corpus!r} holds {text!r} as {label}, which is not among the labels that it is said to be annotated "
         "with: {labels}. Add the label, or correct the annotation."
+    )
+    CT376 = (
+        "The metadata have {key!r}, {met}. Expected text without halves of surrogate pairs, and integers of 64 bits. "
+        "Export it again, or leave it out."
     )
     CT380 = "The document has no annotation at all. Annotate it, or leave it out."
     CT381 = "The document holds no text. Leave it out."

@@ -110,6 +110,25 @@ def test_columns_without_entities_reads_parts_of_speech_only(read):
     assert [(token.tag_, token.pos_) for token in docs[0]] == [("NOUN", "NOUN"), ("", "")]
 
 
+@pytest.mark.parametrize("gap", ["\t", " "])
+def test_columns_without_names_of_documents(read, gap):
+    text = f"# newdoc\nIlse{gap}O\n\n# newdoc \n# sent_id = 1\nAnna{gap}B-PER\n"
+    docs, problems = read("a.conll", text)
+    assert problems == []
+    assert [[token.text for token in doc] for doc in docs] == [["Ilse"], ["Anna"]]
+
+
+def test_columns_has_no_space_beside_a_separator(read):
+    docs, problems = read("a.csv", "Ilse ; B-PER \nleft; O\n", separator="semicolon")
+    assert problems == []
+    assert [(token.text, token.ent_type_) for token in docs[0]] == [("Ilse", "PER"), ("left", "")]
+
+
+def test_columns_takes_a_stray_cr_before_the_line_end(read):
+    docs, problems = read("a.tsv", "a\tB-X\r\r\nb\tO\r\n")
+    assert (problems, ents(docs[0])) == ([], [(0, 1, "X")])
+
+
 def test_columns_reads_chunks_in_a_scheme_of_their_own(read):
     rows = ["He PRP B-NP O", "saw VBD B-VP O", "New NNP B-NP I-LOC", "York NNP I-NP I-LOC", "", "It PRP B-NP O"]
     docs, problems = read("a.conll", "\n".join(rows) + "\n", chunk_column=2, n_sents=2)
@@ -151,6 +170,7 @@ BAD = {
     "tokens before the first mark": ("a\tO\n\n# doc = b\nb\tO\n", {}, [("CT340", 1)]),
     "document without tokens": ("# doc = a\n# doc = b\nb\tO\n", {}, [("CT313", 1)]),
     "unknown chunk": ("a\tB-NP\tO\nb\t-\tO\n", {"chunk_column": 1}, [("CT110", 2)]),
+    "lines that end with CR": ("a\tO\rb\tO\r", {}, [("CT345", 1)]),
     "one column for two": ("a\tNN\tO\n", {"chunk_column": 2}, [("CT344", 0)]),
     "no chunk column": ("a\tO\n", {"chunk_column": 3}, [("CT341", 0)]),
     "empty chunk": ("a\tO\tO\nb\t\tO\n", {"chunk_column": 1}, [("CT343", 2)]),

@@ -4,7 +4,7 @@ from spacy.tokens import DocBin
 
 from spacy_ctxtag.data.convert import convert, write_docbin
 from spacy_ctxtag.data.records import DataError
-from spacy_ctxtag.data.sources import ReadOptions, guess_format
+from spacy_ctxtag.data.sources import ReadOptions, SourceReader, guess_format
 
 INLINE = "# doc = a\n# domain = web\n[LOC Rome/PROPN]\n[- x/NOUN]\n\n# doc = b\ny/X\n"
 
@@ -146,11 +146,48 @@ def test_convert_reports_wrong_inputs_and_outputs(nlp, tmp_path, names, output, 
         ("a.txt", '{"text": "x"}\n', "jsonl"),
         ("a.xyz", "\t".join("1234567890") + "\n", "conllu"),
         ("a.txt", "", "inline"),
+        ("a.txt", "Rome B-LOC\nx O\ny O\nz\n. O\n\nParis B-LOC\nx O\n", "columns"),
     ],
 )
 def test_guess_format_looks_at_suffix_and_content(tmp_path, name, content, expected):
     (tmp_path / name).write_text(content)
     assert guess_format(tmp_path / name) == expected
+
+
+@pytest.mark.parametrize("text", ["Ilse,B-PER\nleft,O\n", "Corpus of travel texts\nLicence: CC0\n"])
+def test_convert_takes_nothing_for_inline_markup_that_has_none(nlp, tmp_path, text):
+    path = tmp_path / "a.csv"
+    path.write_text(text)
+    with pytest.raises(DataError, match="CT326"):
+        convert([path], tmp_path / "out.spacy", nlp)
+    assert convert([path], tmp_path / "out.spacy", nlp, ReadOptions(format="inline")).docs == 1
+    path.rename(tmp_path / "a.inline")
+    assert convert([tmp_path / "a.inline"], tmp_path / "out.spacy", nlp).docs == 1
+
+
+def test_convert_reads_columns_where_a_setting_says_so(nlp, tmp_path):
+    (tmp_path / "a.csv").write_text("Ilse,B-PER\nleft,O\n")
+    result = convert([tmp_path / "a.csv"], tmp_path / "out.spacy", nlp, ReadOptions(separator="comma"))
+    assert (result.ents, set(result.formats.values())) == ({"PER": 1}, {"columns"})
+
+
+def test_convert_leaves_entities_of_spacy_files_unknown_if_told_so(nlp, tmp_path):
+    (tmp_path / "a.txt").write_text(INLINE)
+    convert([tmp_path / "a.txt"], tmp_path / "a.spacy", nlp)
+    result = convert([tmp_path / "a.spacy"], tmp_path / "b.spacy", nlp, ReadOptions(has_ents=False))
+    assert not result.ents
+    docs = DocBin().from_disk(tmp_path / "b.spacy").get_docs(nlp.vocab)
+    assert not any(doc.has_annotation("ENT_IOB") for doc in docs)
+
+
+def test_documents_of_files_with_one_stem_are_numbered_on(nlp, tmp_path):
+    reader, names = SourceReader(nlp, ReadOptions()), []
+    for folder in ("a", "b"):
+        path = tmp_path / folder / "x.jsonl"
+        path.parent.mkdir()
+        path.write_text(f'{{"text": "x"}}\n{{"text": "y", "id": "x-{folder}"}}\n{{"text": "z"}}\n')
+        names += [doc.user_data["ctx"]["id"] for doc in reader.read(path, [])]
+    assert names == ["x-1", "x-a", "x-3", "x-4", "x-b", "x-5"]
 
 
 @pytest.mark.parametrize(

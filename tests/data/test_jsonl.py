@@ -80,6 +80,19 @@ def test_jsonl_misaligned_drop_leaves_the_tokens_unknown(read):
     assert [token.ent_iob for token in docs[0]] == [0, 0, 3, 2]
 
 
+@pytest.mark.parametrize("on_misaligned", ["drop", "expand"])
+def test_jsonl_misaligned_white_space_is_dropped(read, on_misaligned):
+    docs, problems = read("a.jsonl", line(entities=[[4, 5, "X"], [10, 15, "LOC"]]), on_misaligned=on_misaligned)
+    assert codes(problems, is_error=False) == [("CT367", 1)]
+    assert "It was dropped" in str(problems[0])
+    assert ents(docs[0]) == [(2, 3, "LOC")]
+
+
+def test_jsonl_labels_have_no_space_around_them(read):
+    docs, problems = read("a.jsonl", line(entities=[[10, 15, " LOC"]]))
+    assert (problems, ents(docs[0])) == ([], [(2, 3, "LOC")])
+
+
 BAD = {
     "no JSON": ('{"text"\n', [("CT360", 1)]),
     "too deep": ("[" * 100_000, [("CT360", 1)]),
@@ -87,6 +100,12 @@ BAD = {
     "no text": ('{"entities": []}\n', [("CT361", 1)]),
     "empty text": ('{"text": ""}\n', [("CT362", 1)]),
     "half a surrogate pair": ('{"text": "a \\ud83d b"}\n', [("CT363", 1)]),
+    "carriage return": (line() + "\r" + line(), [("CT345", 1)]),
+    "longer than the tokenizer takes": (line() + "\n" + json.dumps({"text": "a " * 500_001}), [("CT368", 2)]),
+    "half of a pair in metadata": (line(meta={"title": "x\ud83d"}), [("CT376", 1)]),
+    "half of a pair in a name": (line(id="\ud800"), [("CT376", 1)]),
+    "number of 65 bits": (line(meta={"hash": 2**64}), [("CT376", 1)]),
+    "label of spaces": (line(entities=[[0, 4, " "]]), [("CT366", 1)]),
     "tokens that are no list": (line(tokens=3), [("CT364", 1)]),
     "no tokens": (line(tokens=[]), [("CT364", 1)]),
     "tokens that skip text": (line(tokens=[{"start": 0, "end": 4}, {"start": 10, "end": 16}]), [("CT364", 1)]),

@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, TypeVar
 
 from ...errors import Errors
 from ..lines import read_lines
-from ..records import DataError, Problem
+from ..records import DataError, Problem, has_surrogate
 
 T = TypeVar("T")
 
@@ -52,9 +52,10 @@ def read_entries(
 
 
 def text_of(data: Dict[str, Any], key: str) -> Optional[str]:
-    """RETURNS (Optional[str]): A string of an entry that is not blank, without white space around it; else None."""
+    """RETURNS (Optional[str]): A string of an entry, not blank and such as a Doc takes, without white space around it;
+    else None."""
     value = data.get(key)
-    return value.strip() or None if isinstance(value, str) else None
+    return value.strip() or None if isinstance(value, str) and not has_surrogate(value) else None
 
 
 def texts_of(data: Dict[str, Any], key: str) -> Optional[List[str]]:
@@ -63,5 +64,5 @@ def texts_of(data: Dict[str, Any], key: str) -> Optional[List[str]]:
     values = [value] if isinstance(value, str) else value
     if not isinstance(values, list) or not values:
         return None
-    texts = [each.strip() for each in values if isinstance(each, str) and each.strip()]
+    texts = [each.strip() for each in values if isinstance(each, str) and each.strip() and not has_surrogate(each)]
     return texts if len(texts) == len(values) else None
