@@ -60,6 +60,10 @@ class Warnings(metaclass=WithCodes):
         "{dropped} paraphrases lost an entity and were dropped, {made} did not. Does the source keep the placeholders "
         "(ENT0, ENT1, …), or the mentions as they are?"
     )
+    CW420 = (
+        "{name!r} learns from texts with the labels {labels}, which it does not know: it learns that these are none of "
+        "its spans. Before the training, give it each of them by `add_label`, or initialize it anew."
+    )
     CW430 = (
         "The attributions may be off by {off:.3g} nats after {steps} runs of the model, more than asked for (tolerance "
         "{tolerance:g}). Raise `max_steps`, or `tolerance`."

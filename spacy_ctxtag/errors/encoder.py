@@ -62,6 +62,10 @@ class EncoderErrors:
         '`precision = "int8"` needs an encoder in 8-bit integers, and this one is in floats. Make one with '
         "`python -m spacy ctx quantize`, or set another precision."
     )
+    CT021 = (
+        "The tokenizer of the backbone at {path} is a SentencePiece model ({file}). Reading it needs a library: `pip "
+        "install 'spacy-ctxtag[sentencepiece]'`. A pipeline that is trained with it does not."
+    )
     CT020 = "An encoder in 8-bit integers cannot be trained. Train what it was made from, and quantize that again."
     CT030 = (
         "A {kind!r} encoder cannot be pruned: {reason}. Expected one whose layers are alike, with feed-forward units "

@@ -4,6 +4,7 @@ Loading is strict, offline and silent, and moves no random numbers of a training
 """
 
 import contextlib
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator
 
@@ -58,13 +59,17 @@ def _with_pooler_off(make: Callable[..., Any], *args: Any, **options: Any) -> An
 
 
 def load_tokenizer(path: Path) -> Any:
-    """RETURNS (Any): A fast tokenizer that reads texts as they are. RAISES (ValueError): CT006 when there is none."""
+    """RETURNS (Any): A fast tokenizer that reads texts as they are. RAISES (ValueError): CT006 when there is none,
+    CT021 when one could be made with what is not installed."""
     from transformers import AutoTokenizer
 
     try:
         with quiet():
             tokenizer = AutoTokenizer.from_pretrained(path, use_fast=True, **ONLY_FILES)
     except Exception as error:  # a tokenizer's own libraries raise what they like
+        needed = [file.name for file in sorted(path.glob("*.model")) if not (path / "tokenizer.json").is_file()]
+        if needed and find_spec("sentencepiece") is None:
+            raise ValueError(Errors.CT021.format(path=path, file=needed[0])) from error
         raise ValueError(Errors.CT006.format(path=path, reason=error)) from error
     if not getattr(tokenizer, "is_fast", False):
         raise ValueError(Errors.CT006.format(path=path, reason=f"{type(tokenizer).__name__} is a slow tokenizer"))

@@ -1,6 +1,7 @@
 """What all heads promise as trainable components of spaCy."""
 
 import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -228,6 +229,20 @@ def make_examples_with_new_label(kind: str, nlp: Language) -> list[Example]:
         return examples
     words, tags = zip(*(piece.replace("NN-P:", "").rsplit("/", 1) for piece in NEW.split()), strict=True)
     return [*make_examples(nlp), Example(Doc(nlp.vocab, words), Doc(nlp.vocab, words, tags=list(tags)))]
+
+
+@pytest.mark.parametrize("kind", ["ctx_ner", "ctx_chunker"])
+def test_span_head_that_goes_on_says_which_labels_it_does_not_know(kind: str, trained: dict[str, Path]) -> None:
+    nlp = spacy.load(trained[kind])
+    examples, optimizer = make_examples_with_new_label(kind, nlp), nlp.resume_training()
+    with pytest.warns(UserWarning, match=rf"CW420.*'{kind}'.*labels new-label,"):
+        nlp.update(examples, sgd=optimizer)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        nlp.update(examples, sgd=optimizer)  # it is told once
+        others = spacy.load(trained[kind])
+        others.get_pipe(kind).add_label("new-label")
+        others.update(examples, sgd=others.resume_training())
 
 
 @heads

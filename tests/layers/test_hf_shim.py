@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy
 import pytest
 import torch
-from backbones import KINDS
+from backbones import KINDS, LINES
 from numpy.testing import assert_array_equal
 from safetensors.torch import load_file, save_file
+from sentencepiece import SentencePieceTrainer
 from thinc.api import Adam, fix_random_seed
 from tiny_encoders import FRAGMENTS, LONG, PLAIN, docs_of, make_encoder, shared_encoder
 
@@ -176,6 +177,50 @@ def test_slow_tokenizer_is_refused(tiny_backbone, tmp_path):
     (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "CanineTokenizer"}))
     with pytest.raises(ValueError, match=r"CT006.*CanineTokenizer is a slow tokenizer"):
         make_shim(folder)
+
+
+@pytest.fixture
+def spm_backbone(tiny_backbones, tmp_path):
+    """A DeBERTa as it is on the hub: its tokenizer is a SentencePiece model alone."""
+    folder = shutil.copytree(tiny_backbones["deberta-v2"], tmp_path / "spm")
+    size = json.loads((folder / "config.json").read_text())["vocab_size"]
+    specials = {"pad": "[PAD]", "bos": "[CLS]", "eos": "[SEP]", "unk": "[UNK]"}
+    ids = {f"{name}_id": i for i, name in enumerate(specials)}
+    SentencePieceTrainer.train(
+        sentence_iterator=iter(LINES * 9),
+        model_prefix=str(folder / "spm"),
+        vocab_size=min(size - 1, 150),
+        **ids,
+        **{f"{name}_piece": piece for name, piece in specials.items()},
+        minloglevel=9,
+    )
+    (folder / "tokenizer.json").unlink()
+    (folder / "spm.vocab").unlink()
+    (folder / "tokenizer_config.json").write_text(json.dumps({"vocab_type": "spm"}))
+    return folder
+
+
+def test_tokenizer_of_sentencepiece_is_made_fast_once(spm_backbone):
+    model = make_encoder(str(spm_backbone))
+    docs = docs_of(*TEXTS)
+    expected, saved = model.predict(docs), model.to_bytes()
+    assert sum(len(each) for each in expected) == sum(len(doc) for doc in docs)
+    (spm_backbone / "spm.model").unlink()
+    other = build_encoder_v1(Backbone(str(spm_backbone))).from_bytes(saved)
+    for one, two in zip(other.predict(docs), expected, strict=True):
+        assert_array_equal(one, two)
+
+
+def test_tokenizer_of_sentencepiece_says_what_it_needs(spm_backbone, monkeypatch):
+    def fail(*args, **options):
+        raise ValueError("no library")
+
+    monkeypatch.setattr("transformers.AutoTokenizer.from_pretrained", fail)
+    with pytest.raises(ValueError, match=r"CT006.*no library"):
+        make_shim(spm_backbone)
+    monkeypatch.setattr("spacy_ctxtag.layers.hf_weights.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"CT021.*spm\.model.*spacy-ctxtag\[sentencepiece\]"):
+        make_shim(spm_backbone)
 
 
 def test_tokenizer_that_cannot_be_read_is_refused(tiny_backbone, tmp_path):
