@@ -113,7 +113,7 @@ def name_splits(inputs: List[str]) -> Dict[str, List[Path]]:
     named: List[Tuple[str, Path]] = []
     for given in inputs:
         name, separator, rest = given.partition("=")
-        is_named = separator and name and not Path(given).exists()
+        is_named = separator and name and rest and not Path(given).exists()
         named.append((name, Path(rest)) if is_named else ("", Path(given)))
     taken = Counter([*{name for name, _ in named if name}, *(path.stem for name, path in named if not name)])
     splits: Dict[str, List[Path]] = {}

@@ -9,6 +9,7 @@ Tokens are those of "tokens" (Prodigy) where they are given, else of the tokeniz
 """
 
 import json
+from bisect import bisect_left, bisect_right
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
@@ -154,6 +155,7 @@ def _add_spans(
 
     YIELDS (Tuple[str, bool, int]): Problems: message, whether it is an error, where the span begins (-1: nowhere).
     """
+    starts, ends = [first for first, _ in borders], [last for _, last in borders]
     owner: Dict[int, CharSpan] = {}  # token → the span that has it
     dropped: List[int] = []
     for i, span in enumerate(spans):
@@ -162,7 +164,7 @@ def _add_spans(
             yield Errors.CT366.format(index=i, met=str(span)[:80], length=len(text)), True, -1
             continue
         start, end, label = found
-        touched = [t for t, (first, last) in enumerate(borders) if first < end and last > start]
+        touched = list(range(bisect_right(ends, start), bisect_left(starts, end)))
         if not touched or borders[touched[0]][0] != start or borders[touched[-1]][1] != end:
             message = _misaligned(found, text, touched, borders)
             if on_misaligned == "error":

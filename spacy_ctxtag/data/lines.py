@@ -13,6 +13,7 @@ from typing import Iterator, List, Tuple
 from ..errors import Errors
 from .records import Problem
 
+GZIP = b"\x1f\x8b"
 Line = Tuple[int, str]  # number, counted from 1, and text without its end
 
 
@@ -34,6 +35,11 @@ def read_lines(path: Path, problems: List[Problem]) -> Iterator[Line]:
             if number == 1:
                 if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
                     problems.append(Problem(str(path), 1, Errors.CT303))
+                    return
+                if raw.startswith(GZIP):
+                    problems.append(
+                        Problem(str(path), 0, Errors.CT301.format(reason="gzip has compressed it; unpack it"))
+                    )
                     return
                 raw = raw.removeprefix(codecs.BOM_UTF8)
             raw = raw.removesuffix(b"\n").rstrip(b"\r")

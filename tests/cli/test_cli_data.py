@@ -171,6 +171,11 @@ def test_name_splits_takes_names_and_paths(folder):
     }
 
 
+def test_name_splits_takes_no_empty_path_for_the_folder_it_is_in():
+    [(name, [path])] = name_splits(["train="]).items()
+    assert (name, str(path)) == ("train=", "train=")
+
+
 def test_name_splits_joins_none_that_are_not_called_alike():
     found = name_splits(["old/data.spacy", "train=x", "new/data.jsonl", "more/train.txt", "other/dev.txt"])
     assert {name: [str(path) for path in paths] for name, paths in found.items()} == {

@@ -1,3 +1,5 @@
+import gzip
+
 import pytest
 from data_helpers import codes, ents, spans
 
@@ -170,6 +172,7 @@ BAD = {
     "tokens before the first mark": ("a\tO\n\n# doc = b\nb\tO\n", {}, [("CT340", 1)]),
     "document without tokens": ("# doc = a\n# doc = b\nb\tO\n", {}, [("CT313", 1)]),
     "unknown chunk": ("a\tB-NP\tO\nb\t-\tO\n", {"chunk_column": 1}, [("CT110", 2)]),
+    "compressed": (gzip.compress(b"a\tO\n"), {}, [("CT301", 0)]),
     "lines that end with CR": ("a\tO\rb\tO\r", {}, [("CT345", 1)]),
     "one column for two": ("a\tNN\tO\n", {"chunk_column": 2}, [("CT344", 0)]),
     "no chunk column": ("a\tO\n", {"chunk_column": 3}, [("CT341", 0)]),
