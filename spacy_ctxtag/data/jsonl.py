@@ -97,10 +97,11 @@ def _meta(data: Dict[str, Any]) -> Dict[str, Any]:
     for key, value in found.items():
         if has_surrogate(key) or (isinstance(value, str) and has_surrogate(value)):
             raise _Invalid(Errors.CT376.format(key=ascii(key), met=ascii(value)[:60]))
-        if isinstance(value, int) and not -(2**63) <= value < 2**64:
-            raise _Invalid(Errors.CT376.format(key=key, met=str(value)[:60]))
     name = found.pop("id", None)
     kept = {key: value for key, value in found.items() if key not in RESERVED_KEYS}
+    for key, value in kept.items():
+        if isinstance(value, int) and not -(2**63) <= value < 2**64:
+            raise _Invalid(Errors.CT376.format(key=key, met=str(value)[:60]))
     return {"id": str(name), **kept} if name not in (None, "") else kept
 
 

@@ -33,6 +33,7 @@ SUFFIXES: Dict[str, Tuple[str, ...]] = {
 }
 TAG_SETS = ("auto", "upos", "xpos")
 _TAG = re.compile(r"O|-|[BILUES]-\S+")
+_MARKUP = re.compile(r"(?m)^# [\w.-]+ = |(?:^| )[\[~]\S|\\\S|\S/[A-Z]+(?: |$)")
 _INSIDE, _BEGIN = 1, 3  # spaCy's numbers for them in token.ent_iob
 
 
@@ -87,7 +88,7 @@ class ReadOptions:
         if self.format != "auto":
             return self.format
         guessed = guess_format(path)
-        if guessed != "inline" or path.suffix.lower() == ".inline":
+        if guessed != "inline" or _is_inline(path):
             return guessed
         of_columns = ("separator", "token_column", "tag_column", "pos_column", "chunk_column", "scheme")
         return "columns" if any(getattr(self, name) != getattr(ReadOptions, name) for name in of_columns) else guessed
@@ -144,11 +145,7 @@ def guess_format(path: Path) -> str:
     candidates = [name for name, suffixes in SUFFIXES.items() if path.suffix.lower() in suffixes]
     if len(candidates) == 1:
         return candidates[0]
-    try:
-        with path.open("rb") as handle:
-            head = handle.read(20_000).decode("utf8", errors="replace")
-    except OSError:  # which the reader of any format reports
-        return "inline"
+    head = _head(path)
     lines = [line for line in head.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")[:200] if line.strip()]
     lines = [line for line in lines if not line.startswith(("# ", "-DOCSTART-"))][:-1] or lines
     if lines and all(line.lstrip().startswith(("{", '["')) for line in lines):
@@ -159,6 +156,20 @@ def guess_format(path: Path) -> str:
     if sum(len(row) > 1 and _TAG.fullmatch(row[-1]) is not None for row in rows) > 0.8 * len(rows):
         return "columns"  # most rows: the others are problems of columns
     return "columns" if lines and all("\t" in line for line in lines) else "inline"
+
+
+def _head(path: Path) -> str:
+    """The first lines of a file; none if it cannot be read, which its reader reports."""
+    try:
+        with path.open("rb") as handle:
+            return handle.read(20_000).decode("utf8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _is_inline(path: Path) -> bool:
+    """Whether a file is called so, or begins with something of the inline markup."""
+    return path.suffix.lower() == ".inline" or _MARKUP.search(_head(path)) is not None
 
 
 class SourceReader:
@@ -216,9 +227,10 @@ class SourceReader:
         options = self.options
         records: Iterable[Record]
         if format_ == "inline":
+            before = len(problems)
             records = read_inline(path, problems, tag_set=options.tag_set, has_ents=options.has_ents)
-            is_said = options.format != "auto" or path.suffix.lower() == ".inline"
-            if records and not is_said and not any(r.tags or r.ents or r.missing or r.meta for r in records):
+            is_plain = len(problems) == before and not any(r.tags or r.ents or r.missing or r.meta for r in records)
+            if records and is_plain and options.format == "auto" and not _is_inline(path):
                 problems.append(Problem(str(path), 0, Errors.CT326))
         elif format_ == "jsonl":
             records = read_jsonl(

@@ -44,7 +44,8 @@ class DataErrors:
     )
     CT326 = (
         "Nothing in the file is inline markup ('[LABEL …]', 'form/TAG', '# key = value'), as which it was read for "
-        "want of anything else. Name its --format; for columns, name their --separator."
+        "want of anything else. If it is, rename it to .inline; else name its --format, or the --separator of its "
+        "columns."
     )
     CT327 = (
         "{form!r} has the tag {tag!r}, most tokens of the file have none. Expected a file with or without tags; '\\/'?"

@@ -193,12 +193,13 @@ def execute(runs: Sequence[Run], command: Callable[[Run], List[str]], jobs: int,
         if children.signal:
             return False
         log = run.folder / "log.txt"
+        size = log.stat().st_size if log.is_file() else 0
         code = children.run(command(run), log, environment)
         if children.signal:
             return False
         ok = code == 0 and run.read() is not None
         left = sum(each.read() is None for each in runs)
-        outcome = "done" if ok else f"failed ({_last_line(log)}), see {log}"
+        outcome = "done" if ok else f"failed ({_last_line(log, size) or f'exit code {code}'}), see {log}"
         say(f"{run.variant}, seed {run.seed}: {outcome}; {left} left")
         return ok
 
@@ -213,9 +214,10 @@ def execute(runs: Sequence[Run], command: Callable[[Run], List[str]], jobs: int,
         raise RuntimeError(Errors.CT704.format(n=len(failed), total=len(missing), names=names))
 
 
-def _last_line(log: Path) -> str:
-    text = log.read_text(encoding="utf8", errors="replace") if log.is_file() else ""
-    return (text.strip() or "nothing was printed").split("\n")[-1]
+def _last_line(log: Path, start: int) -> str:
+    """RETURNS (str): The last line behind a byte of a log; "" where there is none."""
+    text = log.read_bytes()[start:].decode("utf8", errors="replace") if log.is_file() else ""
+    return text.strip().split("\n")[-1]
 
 
 def tables(runs: Sequence[Run]) -> Dict[str, List[Row]]:

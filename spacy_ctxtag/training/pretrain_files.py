@@ -56,8 +56,10 @@ class RunFiles:
 
     def begin(self, plan: Plan, held_out: List[str]) -> None:
         """Begin anew."""
-        shutil.rmtree(self.work, ignore_errors=True)
-        self.work.mkdir(parents=True)
+        self.work.mkdir(parents=True, exist_ok=True)
+        for path in self.work.iterdir():
+            if path.is_file():
+                path.unlink()
         lines = [json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in held_out]
         self._held_out.write_text("".join(lines), encoding="utf8", newline="\n")
         write_json(self._plan, plan)

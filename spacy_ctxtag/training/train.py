@@ -71,8 +71,9 @@ def train(
             stdout.write(f"{msg.warn(Warnings.CW604.format(name=name, hint=hint))}\n")
         manifest = make_manifest(config, output, command=command or sys.argv, code=code, deterministic=deterministic)
         before = _read_manifest(output) if resume else None
-        checkpoint = read_checkpoint(output) if resume else None
-        if before is not None and before["status"] != "finished" and checkpoint is None:
+        is_finished = before is not None and before["status"] == "finished"
+        checkpoint = read_checkpoint(output) if resume and not is_finished else None
+        if checkpoint is None and not is_finished:
             before = None  # it ended before there was anything to go on with
         if before is not None:
             told = differences(before, manifest)

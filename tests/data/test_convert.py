@@ -165,6 +165,25 @@ def test_convert_takes_nothing_for_inline_markup_that_has_none(nlp, tmp_path, te
     assert convert([tmp_path / "a.inline"], tmp_path / "out.spacy", nlp).docs == 1
 
 
+@pytest.mark.parametrize("options", [{"pos_column": 1}, {"scheme": "BIO"}, {"separator": "tab"}])
+@pytest.mark.parametrize("text", ["Rome/PROPN fell/VERB\n", "[LOC Rome] fell ~.\n", "Rome fell ~.\n", "a \\[ b\n"])
+def test_convert_reads_inline_markup_whatever_is_set_of_columns(nlp, tmp_path, text, options):
+    (tmp_path / "a.txt").write_text(text)
+    result = convert([tmp_path / "a.txt"], tmp_path / "out.spacy", nlp, ReadOptions(**options))
+    assert set(result.formats.values()) == {"inline"}
+    assert result.tokens == len(text.replace("[LOC ", "").split())
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "code"), [("[LOC Rome\n", {}, "CT321"), ("[LOC a] b\n", {"has_ents": False}, "CT314")]
+)
+def test_convert_says_only_what_is_wrong_with_the_markup(nlp, tmp_path, text, options, code):
+    (tmp_path / "a.txt").write_text(text)
+    with pytest.raises(DataError) as caught:
+        convert([tmp_path / "a.txt"], tmp_path / "out.spacy", nlp, ReadOptions(**options))
+    assert [problem.code for problem in caught.value.problems] == [code]
+
+
 def test_convert_reads_columns_where_a_setting_says_so(nlp, tmp_path):
     (tmp_path / "a.csv").write_text("Ilse,B-PER\nleft,O\n")
     result = convert([tmp_path / "a.csv"], tmp_path / "out.spacy", nlp, ReadOptions(separator="comma"))

@@ -19,7 +19,15 @@ from spacy_ctxtag.data.records import DataError, Problem
 
 FOLDER = Path(__file__).parents[2] / "spacy_ctxtag" / "data" / "schemas"
 FILES = sorted(FOLDER.glob("*.json"))
-BEYOND = {"CT363", "CT364", "CT366", "CT367", "CT370"}  # what `jsonl.schema.json` says that it cannot say
+BEYOND = {
+    "CT363",
+    "CT364",
+    "CT366",
+    "CT367",
+    "CT368",
+    "CT370",
+    "CT376",
+}  # what `jsonl.schema.json` says that it cannot say
 
 
 def load(name: str) -> Draft202012Validator:
@@ -44,7 +52,7 @@ def some(fields: Dict[str, Any]) -> Any:
 
 TEXT = mostly(st.sampled_from(["Ada left", "Ada left", "Ada", " "]), st.just("a \ud83d"))
 OFFSET = mostly(st.sampled_from([0, 3, 4, 8]), st.integers(0, 9))
-LABEL = mostly(st.sampled_from(["PER", "LOC"]), st.just("\ud83d"))
+LABEL = mostly(st.sampled_from(["PER", "LOC"]), st.sampled_from(["\ud83d", " "]))
 FIELDS = {"start": OFFSET, "end": OFFSET, "label": LABEL}
 SPAN = mostly(
     st.one_of(
@@ -61,7 +69,8 @@ WORD = mostly(st.sampled_from(["Ada", "left"]))
 TOKEN = mostly(st.fixed_dictionaries({"start": OFFSET, "end": OFFSET}, optional={"text": WORD, "id": ODD}))
 TOKENS = mostly(st.one_of(st.none(), st.just(ALL_TOKENS), st.lists(TOKEN, min_size=1, max_size=2)))
 ANSWER = mostly(st.sampled_from(["accept", "accept", "reject", "ignore"]))
-OTHERS = {"id": ODD, "meta": ODD, "domain": ODD}
+VALUE = mostly(ODD, st.sampled_from([2**64, 2**100, "\ud83d"]))
+OTHERS = {"id": VALUE, "meta": mostly(ODD, some({"a": VALUE, "id": VALUE})), "domain": VALUE}
 ANNOTATION = some({"entities": SPANS, "spans": SPANS, "tokens": TOKENS, "answer": ANSWER, **OTHERS})
 RECORD = st.tuples(ANNOTATION, TEXT).map(lambda pair: {**pair[0], "text": pair[1]})
 PAIR = st.tuples(TEXT, ANNOTATION).map(list)
@@ -97,6 +106,7 @@ GOOD = [
     {"text": "Ada left", "spans": [{"start": 0, "end": 3, "label": "PER", "token_end": 0}], "tokens": ALL_TOKENS},
     {"text": "Ada left", "entities": None, "spans": None, "tokens": None, "answer": "accept", "meta": {"n": 1}},
     {"text": "Ada left", "entities": [], "spans": "not looked at", "id": 7},
+    {"text": "Ada left", "id": 2**100, "meta": {"line": 2**100, "n": 2**64 - 1}},
     {"text": "Ada left", "entities": "whatever", "answer": "reject"},
     ["Ada left", {"entities": [[0, 3, "PER"]], "text": 3}],
 ]
