@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -436,6 +437,13 @@ def test_resume_accepts_another_logger(config: Config, stopped: Path, tmp_path: 
     stop = Stop()
     stop.requested = True
     assert run(make(config, logger=logger), stopped, resume=True, stop=stop).status == "stopped"
+
+
+def test_resume_of_a_finished_run_looks_at_no_checkpoint(config: Config, finished: Path, tmp_path: Path) -> None:
+    """As one that was killed while it removed its last one has."""
+    output = Path(shutil.copytree(finished, tmp_path / "run"))
+    (output / "checkpoint").mkdir()
+    assert run(make(config), output, resume=True).status == "already finished"
 
 
 def test_resume_refuses_a_broken_checkpoint(config: Config, tmp_path: Path) -> None:
