@@ -3,7 +3,8 @@
 What it shares with other components that find spans is in `span_head`, what a Doc comes with in `presets`.
 """
 
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence
+import warnings
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
 from spacy.language import Language
 from spacy.tokens import Doc, Span
@@ -14,6 +15,7 @@ from thinc.api import Model
 from ..crf import Chains
 from ..errors import Errors
 from ..evaluation.mentions import hash_mentions
+from ..warnings import Warnings
 from . import defaults
 from .ner_decoder import Decoding, Entities
 from .ner_loss import NERLoss
@@ -125,6 +127,8 @@ class CtxNER(SpanHead):
             scorer=scorer,
         )
         self.respect_entities = respect_entities
+        self._chosen = False  # whether the labels are those that `initialize` was given, or has read
+        self._told: Set[str] = set()  # labels of the annotation that are known to be none of them
 
     def set_annotations(self, docs: Iterable[Doc], entities: Sequence[Entities]) -> None:
         """Write entities and probabilities into Docs.
@@ -157,6 +161,18 @@ class CtxNER(SpanHead):
         annotate(doc, found, presets, self.name, self.labels, self.decoding, self.cfg["threshold"])
         return doc
 
+    def get_loss(self, examples: Iterable[Example], scores: Chains) -> Tuple[float, Chains]:
+        """As that of `SpanHead`. A trained component that goes on learning, as one that a config sources does, keeps its
+        labels, and warns of others in the annotation (CW420)."""
+        examples = list(examples)
+        if not self._chosen:
+            labels = {label for eg in examples for label in self.loss.gold.labels_of(eg.reference)}
+            others = labels - self._told - set(self.labels)
+            self._told |= others
+            if others:
+                warnings.warn(Warnings.CW420.format(name=self.name, labels=", ".join(sorted(others))), stacklevel=3)
+        return super().get_loss(examples, scores)
+
     def initialize(
         self,
         get_examples: Callable[[], Iterable[Example]],
@@ -166,6 +182,7 @@ class CtxNER(SpanHead):
     ) -> None:
         """As that of `SpanHead`. Hashes of the mentions are kept, so that scores can tell seen from unseen ones."""
         super().initialize(get_examples, nlp=nlp, labels=labels)
+        self._chosen = True
         self.cfg["train_mentions"] = hash_mentions(get_examples())
 
     def _presets(self, doc: Doc) -> Presets:

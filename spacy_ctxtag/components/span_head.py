@@ -3,8 +3,7 @@
 How a Doc is decided is in `ner_decoder`, what is learned in `ner_loss`, where the gold is in `span_gold`.
 """
 
-import warnings
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +19,6 @@ from ..evaluation.explanation import Explanation
 from ..exceptions import NotFinite
 from ..tags import Grammar, make_grammar
 from ..training.fingerprint import record_training_texts
-from ..warnings import Warnings
 from .ctx_pipe import CtxPipe
 from .explain import SpanScore, check_settings, explain, recording
 from .ner_decoder import Decoding, Entities
@@ -72,8 +70,6 @@ class SpanHead(CtxPipe):
         self.scorer = scorer
         self.cfg: Dict[str, Any] = {"labels": [], "threshold": threshold}
         self._configured_threshold = threshold
-        self._chosen = False  # whether the labels are those that `initialize` was given, or has read
-        self._told: Set[str] = set()  # labels of the annotation that are known to be none of them
         register_extensions()
 
     # Labels
@@ -246,18 +242,8 @@ class SpanHead(CtxPipe):
         if not all(np.isfinite(each).all() for each in arrays):
             raise NotFinite(self.name, "The score", Errors.CT402.format(name=self.name))
         examples = list(examples)
-        if not self._chosen:
-            self._warn_of_others(examples)
         found = [self._find_chains(eg.predicted, eg) for eg in examples]
         return self.loss(examples, scores, self.grammar, found)
-
-    def _warn_of_others(self, examples: Sequence[Example]) -> None:
-        """A trained component that goes on learning, sourced from another pipeline for example, keeps its labels."""
-        labels = {label for eg in examples for label in self.loss.gold.labels_of(eg.reference)}
-        others = labels - self._told - set(self.labels)
-        if others:
-            self._told |= others
-            warnings.warn(Warnings.CW420.format(name=self.name, labels=", ".join(sorted(others))), stacklevel=4)
 
     def initialize(
         self,
@@ -282,7 +268,6 @@ class SpanHead(CtxPipe):
             labels = sorted({label for eg in get_examples() for label in gold.labels_of(eg.reference)})
         for label in labels:
             self.add_label(label)
-        self._chosen = True
         if not self.labels:
             raise ValueError(Errors.CT401.format(name=self.name, what=f"no {gold.what} in any example"))
         self.decoding.check_labels(self.labels)

@@ -67,9 +67,8 @@ def load_tokenizer(path: Path) -> Any:
         with quiet():
             tokenizer = AutoTokenizer.from_pretrained(path, use_fast=True, **ONLY_FILES)
     except Exception as error:  # a tokenizer's own libraries raise what they like
-        needed = [file.name for file in sorted(path.glob("*.model")) if not (path / "tokenizer.json").is_file()]
-        if needed and find_spec("sentencepiece") is None:
-            raise ValueError(Errors.CT021.format(path=path, file=needed[0])) from error
+        for file in path.glob("*.model") if find_spec("sentencepiece") is None else ():
+            raise ValueError(Errors.CT021.format(path=path, file=file.name)) from error
         raise ValueError(Errors.CT006.format(path=path, reason=error)) from error
     if not getattr(tokenizer, "is_fast", False):
         raise ValueError(Errors.CT006.format(path=path, reason=f"{type(tokenizer).__name__} is a slow tokenizer"))

@@ -194,7 +194,8 @@ def test_ner_misaligned_gold_entities_are_unknown(nlp: Language) -> None:
 
 
 def test_ner_label_that_it_does_not_have_counts_as_outside(nlp: Language) -> None:
-    other = gradient(nlp, partial(nlp, ["U-other", *["O"] * 6]))
+    with pytest.warns(UserWarning, match=r"CW420.*labels other,"):
+        other = gradient(nlp, partial(nlp, ["U-other", *["O"] * 6]))
     outside = gradient(nlp, partial(nlp, ["O"] * 7))
     assert other[0] == outside[0] > 0
     np.testing.assert_array_equal(other[1].emissions[0], outside[1].emissions[0])
