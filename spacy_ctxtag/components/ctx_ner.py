@@ -162,7 +162,7 @@ class CtxNER(SpanHead):
         return doc
 
     def get_loss(self, examples: Iterable[Example], scores: Chains) -> Tuple[float, Chains]:
-        """As that of `SpanHead`. A trained component that goes on learning, as one that a config sources does, keeps its
+        """As that of `SpanHead`. A trained component that goes on learning, as one that a config sources, keeps its
         labels, and warns of others in the annotation (CW420)."""
         examples = list(examples)
         if not self._chosen:
