@@ -234,19 +234,20 @@ def summarize(sample: "Sample", options: "Options", result: "Fit", held: Optiona
     from ..evaluation.calibration import Fit
     from ..evaluation.reliability import figures, reliability_table
 
-    before, after, n_gold = sample.at(1.0), sample.at(result.temperature), sample.n_gold
+    after, n_gold = sample.at(result.temperature), sample.n_gold
     scores = {
-        "before": (Fit().probs(before), before.hits),
+        "before": (Fit().probs(sample), sample.hits),
         "after": (result.reports(after, result.probs(after)), after.hits),
     }
     if held is not None:
         scores["cross_validated"] = (held.scores, held.sample.hits)
+    labels = np.array([] if held is None else held.sample.labels, dtype=object)
     thresholds = {}
     for label, each in result.thresholds.items():
         thresholds[label] = each._asdict()
         if held is not None:
-            kept = held.kept & (np.array(held.sample.labels, dtype=object) == label)
-            right, n = int(held.sample.hits[kept].sum()), n_gold[label]
+            kept = held.kept & (labels == label)
+            right, n = int(scores["cross_validated"][1][kept].sum()), n_gold[label]
             ratios = {"precision": right / max(1, kept.sum()) if kept.any() else math.nan}
             thresholds[label]["cross_validated"] = {**ratios, "recall": right / n if n else math.nan}
     covering = None
@@ -262,10 +263,10 @@ def summarize(sample: "Sample", options: "Options", result: "Fit", held: Optiona
         }
     summary = {
         "entities": sum(n_gold.values()),
-        "found": len(after.hits),
-        "right": int(after.hits.sum()),
-        "found_before": len(before.hits),
-        "right_before": int(before.hits.sum()),
+        "found": len(scores["after"][1]),
+        "right": int(scores["after"][1].sum()),
+        "found_before": len(scores["before"][1]),
+        "right_before": int(scores["before"][1].sum()),
         "labels_without_data": [label for label, n in n_gold.items() if not n],
         "objective": options.objective,
         "temperature": result.temperature,

@@ -19,12 +19,14 @@ UPOS = frozenset(re.findall(r"\w+", "ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PAR
 USER_DATA_KEY = "ctx"  # doc.user_data["ctx"] = {"id": ..., "source": ..., "line": ..., **metadata}
 RESERVED_KEYS = ("id", "source", "line")
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
 EntitySpan = Tuple[int, int, str]  # first token, one after the last, label
 
 
 def has_surrogate(text: str) -> bool:
     """RETURNS (bool): Whether a string holds half of a surrogate pair, which no Doc takes."""
-    return any("\ud800" <= char <= "\udfff" for char in text)
+    return _SURROGATE.search(text) is not None
 
 
 @dataclass(frozen=True)

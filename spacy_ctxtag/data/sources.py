@@ -88,10 +88,9 @@ class ReadOptions:
         if self.format != "auto":
             return self.format
         guessed = guess_format(path)
-        if guessed != "inline" or _is_inline(path):
-            return guessed
         of_columns = ("separator", "token_column", "tag_column", "pos_column", "chunk_column", "scheme")
-        return "columns" if any(getattr(self, name) != getattr(ReadOptions, name) for name in of_columns) else guessed
+        is_set = any(getattr(self, name) != getattr(ReadOptions, name) for name in of_columns)
+        return "columns" if guessed == "inline" and is_set and not _is_inline(path) else guessed
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "ReadOptions":

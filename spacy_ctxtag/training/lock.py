@@ -11,7 +11,7 @@ from ..errors import Errors
 from ..exceptions import TrainingError
 
 FILE = ".lock"
-NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}
+NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}  # where it is ENOSYS, filelock makes a file of its own
 
 
 @contextlib.contextmanager
@@ -19,8 +19,8 @@ def locked(folder: Path, file: Optional[Path] = None) -> Iterator[None]:
     """Be the only process that trains into a folder, where its file system knows locks.
 
     folder (Path): The folder. file (Optional[Path]): What is locked, for a folder that comes and goes; if None, `.lock`
-        in the folder, which is then made. It stays; what counts is who holds it, and the system takes it from a process
-        that is killed.
+        in the folder, which is then made. It may stay; what counts is who holds it, and the system takes it from a
+        process that is killed.
     RAISES (TrainingError): CT607 when another process holds it.
     """
     file = file or folder / FILE
@@ -30,8 +30,6 @@ def locked(folder: Path, file: Optional[Path] = None) -> Iterator[None]:
         lock.acquire()
     except Timeout as error:
         raise TrainingError(Errors.CT607.format(path=folder, lock=file)) from error
-    except NotImplementedError:  # what an older filelock says of ENOSYS
-        pass
     except OSError as error:
         if error.errno not in NO_LOCKS:
             raise

@@ -49,56 +49,42 @@ def pretrain(
     """
     run = RunFiles(output)
     with locked(output, run.lock):
-        return _pretrain(run, inputs, backbone, settings, dev=dev, resume=resume, force=force, say=say)
-
-
-def _pretrain(
-    run: RunFiles,
-    inputs: Sequence[Path],
-    backbone: Backbone,
-    settings: Settings,
-    *,
-    dev: Optional[Path],
-    resume: bool,
-    force: bool,
-    say: Callable[[str], None],
-) -> Dict[str, Any]:
-    run.check(resume=resume, force=force)
-    weights = backbone.resolve()
-    files, dev_files = raw_files(inputs), None if dev is None else raw_files([dev])
-    asked = {
-        "backbone": backbone.name,
-        "revision": backbone.revision,
-        "backbone_sha256": _hash_backbone(weights),
-        "settings": asdict(settings),
-        "files": [[each.name, hash_path(each)] for each in files],
-        "dev": None if dev_files is None else [[each.name, hash_path(each)] for each in dev_files],
-    }
-    plan, held_out = (run.plan() if resume else None), None
-    if resume and plan is None and run.is_finished():
-        report = run.report()
-        _check_plan(report, asked)
+        run.check(resume=resume, force=force)
+        weights = backbone.resolve()
+        files, dev_files = raw_files(inputs), None if dev is None else raw_files([dev])
+        asked = {
+            "backbone": backbone.name,
+            "revision": backbone.revision,
+            "backbone_sha256": _hash_backbone(weights),
+            "settings": asdict(settings),
+            "files": [[each.name, hash_path(each)] for each in files],
+            "dev": None if dev_files is None else [[each.name, hash_path(each)] for each in dev_files],
+        }
+        plan, held_out = (run.plan() if resume else None), None
+        if resume and plan is None and run.is_finished():
+            report = run.report()
+            _check_plan(report, asked)
+            return report
+        masked = load_masked_lm(weights, seed=settings.seed)
+        if plan is None:
+            say("Reading all texts once")
+            found = survey(files, share=settings.dev_share, most=settings.dev_texts, dev=dev_files)
+            plan, held_out = {**asked, "version": __version__, "texts": found.to_learn}, found.held_out
+        _check_plan(plan, asked)
+        if held_out is None:
+            held_out = run.held_out()
+        else:
+            run.begin(plan, held_out)
+        say(f"{plan['texts']:,} texts to learn from, {len(held_out):,} held out")
+        training = Pretraining(masked, files, held_out, settings)
+        state = run.load()
+        if state is not None:
+            training.restore(state)
+            say(f"Going on from step {training.step} of {training.total}")
+        training.run(run.save, say)
+        report = {**plan, "held_out": len(held_out), **training.report()}
+        run.finish(lambda folder: save_masked_lm(masked, folder), report)
         return report
-    masked = load_masked_lm(weights, seed=settings.seed)
-    if plan is None:
-        say("Reading all texts once")
-        found = survey(files, share=settings.dev_share, most=settings.dev_texts, dev=dev_files)
-        plan, held_out = {**asked, "version": __version__, "texts": found.to_learn}, found.held_out
-    _check_plan(plan, asked)
-    if held_out is None:
-        held_out = run.held_out()
-    else:
-        run.begin(plan, held_out)
-    say(f"{plan['texts']:,} texts to learn from, {len(held_out):,} held out")
-    training = Pretraining(masked, files, held_out, settings)
-    state = run.load()
-    if state is not None:
-        training.restore(state)
-        say(f"Going on from step {training.step} of {training.total}")
-    training.run(run.save, say)
-    report = {**plan, "held_out": len(held_out), **training.report()}
-    run.finish(lambda folder: save_masked_lm(masked, folder), report)
-    return report
 
 
 def _check_plan(plan: Plan, asked: Plan) -> None:

@@ -2,7 +2,7 @@
 
     OUT/            config.json, model.safetensors, tokenizer files, pretrain.json
     OUT.partial/    plan.json (what the run was asked to do), held_out.jsonl, checkpoint.pt
-    .OUT.lock       held while a process writes there; it stays
+    .OUT.lock       held while a process writes there; it may stay
 
 Every file is written under another name first, so that it is a whole one, or not there.
 """

@@ -83,7 +83,7 @@ def train(
             told = other_machine(before, manifest)
             if told:
                 stdout.write(f"{msg.warn(Warnings.CW602.format(differences='; '.join(told)))}\n")
-            if before["status"] == "finished":
+            if is_finished:
                 return Outcome("already finished", before["steps"])
             manifest = before
         if checkpoint is not None and before is None:
