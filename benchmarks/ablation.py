@@ -9,7 +9,6 @@ called for them: 480 updates each, scored on dev after every 120, of which the b
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from typing import Any
 
 import accuracy
 import spacy
+from options import make_parser
 from spacy.tokens import DocBin
 from systems.common import environ, environment, read_tsv, write_result
 from systems.spacy_loop import gold_doc
@@ -69,14 +69,9 @@ def make_claims(rows: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__, "48 sentences, 4 updates, one seed")
     add = parser.add_argument
-    data = os.environ.get("CTXTAG_DATA")
-    add("--data", type=Path, default=data, required=not data, help="folder of the corpora (else $CTXTAG_DATA)")
     add("--seeds", type=int, default=3, help="trainings of each variant (default: 3)")
-    add("--jobs", type=int, default=1, help="trainings at a time")
-    add("--threads", type=int, default=os.cpu_count() or 1, help="threads of each training")
-    add("--quick", action="store_true", help="48 sentences, 4 updates, one seed: to see that it runs; nothing is kept")
     options = parser.parse_args()
     if options.quick:
         options.seeds = 1

@@ -21,7 +21,6 @@ The peers run in environments of their own, which are made at the first run; Fla
 import argparse
 import hashlib
 import json
-import os
 import re
 import statistics
 import subprocess
@@ -35,6 +34,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bootstrap import difference
+from options import make_parser
 from systems.common import FOLDS, HARNESS, NOISE, SPLITS, Run, digest, environ, environment, headline, write_result
 
 HERE = Path(__file__).resolve().parent
@@ -400,10 +400,8 @@ def rates_in(path: str) -> list[dict[str, Any]]:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__, "48 sentences, one epoch, one seed")
     add = parser.add_argument
-    data = os.environ.get("CTXTAG_DATA")
-    add("--data", type=Path, default=data, required=not data, help="folder of the corpora (else $CTXTAG_DATA)")
     add("--corpora", nargs="+", choices=CORPORA, default=list(CORPORA))
     add("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
     add("--parts", nargs="+", type=int, help="seeds, or folds of re3d, to do (default: all)")
@@ -416,11 +414,8 @@ def parse() -> argparse.Namespace:
     add("--tune-systems", nargs="+", choices=SYSTEMS, default=["spacy_trf", "hf_linear", "flair"], help="whose")
     add("--tuned", type=rates_in, default=[], metavar="FILE", help="a result file; what it says about rates counts")
     add("--curve", action="store_true", help="score dev after every epoch, too")
-    add("--jobs", type=int, default=1, help="trainings at a time")
-    add("--threads", type=int, default=os.cpu_count(), help="threads of each training")
     add("--peer-python", type=Path, default=PEERS / "bin" / "python", help="interpreter of the peers' environment")
     add("--flair-python", type=Path, default=FLAIR / "bin" / "python", help="interpreter of Flair's environment")
-    add("--quick", action="store_true", help="48 sentences, one epoch, one seed: to see that it runs; nothing is kept")
     options = parser.parse_args()
     absent = [corpus for corpus in options.corpora if not (options.data / corpus).is_dir()]
     if absent:

@@ -29,6 +29,7 @@ import accuracy
 import numpy as np
 import spacy
 from numpy.typing import NDArray
+from options import make_parser
 from spacy.tokens import Doc
 from systems.common import KEEP, Run, Sentence, environment, spans_of, write_result
 
@@ -233,16 +234,11 @@ def plot(rated: dict[str, Rated], corpus: str) -> None:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__, "48 sentences, one epoch, one seed")
     add = parser.add_argument
-    data = os.environ.get("CTXTAG_DATA")
-    add("--data", type=Path, default=data, required=not data, help="folder of the corpora (else $CTXTAG_DATA)")
     add("--corpora", nargs="+", choices=CORPORA, default=list(CORPORA))
     add("--seeds", nargs="+", type=int, default=[0, 1, 2])
     add("--models", type=Path, help="folder of pipelines that an accuracy run has kept")
-    add("--jobs", type=int, default=1, help="trainings at a time")
-    add("--threads", type=int, default=os.cpu_count(), help="threads of each training")
-    add("--quick", action="store_true", help="48 sentences, one epoch, one seed: to see that it runs; nothing is kept")
     options = parser.parse_args()
     options.epochs, options.lr, options.batch_size, options.curve, options.limit = {}, {}, 16, False, 0
     options.peer_python = Path(sys.executable)

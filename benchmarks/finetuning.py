@@ -10,7 +10,6 @@ Memory is by how much the updates raise the peak of the process. The result is `
 import argparse
 import itertools
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from typing import Any
 import accuracy
 import spacy
 import torch
+from options import make_parser
 from spacy.tokens import Doc
 from spacy.training import Example
 from systems.common import environment, joined, read_tsv, write_result
@@ -68,11 +68,7 @@ def measure(name: str, path: Path, threads: int, steps: int) -> dict[str, float]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    data = os.environ.get("CTXTAG_DATA")
-    parser.add_argument("--data", type=Path, default=data, required=not data, help="folder of the corpora")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--quick", action="store_true", help="few updates, to see that it runs; nothing is kept")
+    parser = make_parser(__doc__, "few updates", jobs=False)
     parser.add_argument("--of", help=argparse.SUPPRESS)
     options = parser.parse_args()
     path = options.data / "wikigold" / "train.tsv"

@@ -10,7 +10,6 @@ cost, as CPU time of all threads.
 """
 
 import argparse
-import os
 import statistics
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from typing import Any
 
 import accuracy
 from accuracy import Kind
+from options import make_parser
 from systems.common import environment, headline, write_result
 from systems.multitask import COLUMNS, TreeRun
 
@@ -30,16 +30,11 @@ LOSS = 0.5  # points of accuracy; sharing must not cost more
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__, "48 sentences, one epoch, one seed")
     add = parser.add_argument
-    data = os.environ.get("CTXTAG_DATA")
-    add("--data", type=Path, default=data, required=not data, help="folder of the corpora (else $CTXTAG_DATA)")
     add("--seeds", nargs="+", type=int, default=[0, 1])
     add("--epochs", type=int, default=2)
     add("--lr", type=float, default=1e-4, help="peak rate of the encoder's weights (default: that of ctx_ner)")
-    add("--jobs", type=int, default=1, help="trainings at a time")
-    add("--threads", type=int, default=os.cpu_count(), help="threads of each training")
-    add("--quick", action="store_true", help="48 sentences, one epoch, one seed: to see that it runs; nothing is kept")
     options = parser.parse_args()
     options.peer_python, options.limit = Path(sys.executable), 0
     if options.quick:

@@ -9,8 +9,6 @@ annotates would have to give. Nothing is augmented. The harness is that of `accu
 `results/partial.json`.
 """
 
-import argparse
-import os
 import statistics
 import sys
 import tempfile
@@ -18,6 +16,7 @@ from pathlib import Path
 
 import accuracy
 from accuracy import Kind
+from options import make_parser
 from systems.common import environment, headline, write_result
 
 RESULT = accuracy.HERE / "results" / "partial.json"
@@ -32,15 +31,10 @@ LOSS = 3.0  # F; more than this must not be lost
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__, "48 sentences, one epoch, one seed")
     add = parser.add_argument
-    data = os.environ.get("CTXTAG_DATA")
-    add("--data", type=Path, default=data, required=not data, help="folder of the corpora (else $CTXTAG_DATA)")
     add("--seeds", nargs="+", type=int, default=[0, 1, 2])
     add("--lr", type=float, default=1e-4, help="peak rate of the encoder's weights (default: that of ctx_ner)")
-    add("--jobs", type=int, default=1, help="trainings at a time")
-    add("--threads", type=int, default=os.cpu_count(), help="threads of each training")
-    add("--quick", action="store_true", help="48 sentences, one epoch, one seed: to see that it runs; nothing is kept")
     options = parser.parse_args()
     options.corpora, options.epochs, options.batch_size, options.curve = ["wikigold"], {}, 16, False
     options.peer_python, options.lr, options.limit = Path(sys.executable), {"ctx": options.lr}, 0

@@ -22,6 +22,7 @@ from typing import Any
 import accuracy
 import torch
 from accuracy import Kind
+from options import make_parser
 from systems.common import digest, environment, headline, read_tsv, write_result
 from systems.ctx_pretrained import BACKBONE
 
@@ -89,19 +90,14 @@ def make_claims(corpus: str, report: dict[str, Any], f: dict[str, float]) -> lis
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__, "48 sentences, few steps, one seed")
     add = parser.add_argument
-    data = os.environ.get("CTXTAG_DATA")
-    add("--data", type=Path, default=data, required=not data, help="folder of the corpora (else $CTXTAG_DATA)")
     add("--corpus", choices=["wnut17", "wikigold"], default="wnut17")
     add("--steps", type=int, default=400, help="steps of pretraining in which all weights learn")
     add("--head-steps", type=int, default=400, help="steps before them, of the head alone")
     add("--pretrain-lr", type=float, default=5e-5, help="highest learning rate of pretraining")
     add("--seeds", nargs="+", type=int, default=[0, 1, 2], help="of the trainings of ctx_ner")
     add("--lr", type=float, default=1e-4, help="peak rate of the encoder's weights in ctx_ner (default: its own)")
-    add("--jobs", type=int, default=1, help="trainings at a time")
-    add("--threads", type=int, default=os.cpu_count() or 1, help="threads of each training")
-    add("--quick", action="store_true", help="48 sentences, few steps, one seed: to see that it runs; nothing is kept")
     options = parser.parse_args()
     options.corpora, options.epochs, options.batch_size, options.curve = [options.corpus], {}, 16, False
     options.peer_python, options.lr = Path(sys.executable), {"ctx": options.lr}

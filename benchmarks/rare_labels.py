@@ -6,8 +6,6 @@ The three labels that the fewest sentences have: recall and F of each, and what 
 seeds, no augmentation. Settings and results are in `results/rare_labels.json`; the harness is that of `accuracy.py`.
 """
 
-import argparse
-import os
 import statistics
 import sys
 import tempfile
@@ -15,6 +13,7 @@ from pathlib import Path
 
 import accuracy
 from accuracy import Kind
+from options import make_parser
 from systems.common import Run, environment, headline, write_result
 from systems.ctx_rare import rare_labels
 
@@ -29,14 +28,8 @@ SYSTEMS = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add = parser.add_argument
-    data = os.environ.get("CTXTAG_DATA")
-    add("--data", type=Path, default=data, required=not data, help="folder of the corpora (else $CTXTAG_DATA)")
-    add("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    add("--jobs", type=int, default=1, help="trainings at a time")
-    add("--threads", type=int, default=os.cpu_count(), help="threads of each training")
-    add("--quick", action="store_true", help="96 sentences, one epoch, one seed: to see that it runs; nothing is kept")
+    parser = make_parser(__doc__, "96 sentences, one epoch, one seed")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     options = parser.parse_args()
     options.corpora, options.epochs, options.batch_size, options.curve = ["wnut17"], {}, 16, False
     options.peer_python, options.lr, options.limit = Path(sys.executable), {}, 0

@@ -22,6 +22,7 @@ from typing import Any
 import accuracy
 import spacy
 import torch
+from options import make_parser
 from spacy.tokens import Doc
 from spacy.training import Example
 from systems.common import KEEP, Run, digest, environment, joined, read_tsv, write_result
@@ -153,14 +154,10 @@ def make_claims(raw: dict[str, Any], before: dict[str, float]) -> list[dict[str,
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__, "48 sentences and one epoch", jobs=False)
     add = parser.add_argument
-    data = os.environ.get("CTXTAG_DATA")
-    add("--data", type=Path, default=data, required=not data, help="folder of the corpora (else $CTXTAG_DATA)")
-    add("--threads", type=int, default=os.cpu_count() or 1)
     add("--seeds", nargs="+", type=int, default=[0, 1])
     add("--no-speed", action="store_true", help="leave the speed out, where the machine is not idle")
-    add("--quick", action="store_true", help="48 sentences and one epoch, to see that it runs; nothing is kept")
     options = parser.parse_args()
     options.jobs = 1
     torch.set_num_threads(options.threads)

@@ -26,6 +26,7 @@ from typing import Any
 
 import accuracy
 import spacy
+from options import make_parser
 from spacy.tokens import DocBin
 from systems.common import KEEP, Run, environ, environment, joined, read_conllu, read_tsv, write_result
 from systems.spacy_loop import gold_doc
@@ -335,16 +336,12 @@ def cpu_flags() -> list[str]:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__, "small models and few texts", jobs=False)
     add = parser.add_argument
-    data = os.environ.get("CTXTAG_DATA")
-    add("--data", type=Path, default=data, required=not data, help="folder of the corpora (else $CTXTAG_DATA)")
-    add("--threads", type=int, default=os.cpu_count() or 1)
     add("--repetitions", type=int, default=5)
     add("--peer-python", type=Path, default=accuracy.PEERS / "bin" / "python", help="environment of the peers")
     add("--flair-python", type=Path, help="environment with Flair, which is left out without it")
     add("--resume", action="store_true", help="go on with what a run left that was cut off, of the same code")
-    add("--quick", action="store_true", help="small models and few texts, to see that it runs; nothing is kept")
     options = parser.parse_args()
     options.peer_python, options.jobs = options.peer_python.absolute(), 1
     if options.quick:
