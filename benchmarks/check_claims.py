@@ -30,7 +30,7 @@ FIELDS = {
 }
 CLAIM_FIELDS = {"claim", "value", "holds"}
 CLAIM_NAME = re.compile(r"[\w.-]+")
-MARK = re.compile(r"<!--\s*claim:(?P<name>.*?)-->(?P<rest>.*)")
+MARK = re.compile(r"<!--\s*claim:(?P<name>.*?)-->")
 FIGURE = re.compile(r"\s*\**(?P<figure>[-+−]?\d+(,\d{3})*(\.\d+)?)(?![\d.,]*\d)")
 
 
@@ -121,10 +121,9 @@ def quote_problems(text: str, claims: dict[str, dict[str, Any]]) -> Iterator[tup
     YIELDS (tuple[int, str]): The line, and the problem.
     """
     for number, line in enumerate(text.splitlines(), start=1):
-        while mark := MARK.search(line):
-            line = mark["rest"]
+        for mark in MARK.finditer(line):
             name = mark["name"].strip()
-            quoted = FIGURE.match(line)
+            quoted = FIGURE.match(line, mark.end())
             if name not in claims:
                 yield number, f"no result holds the claim '{name}'"
             elif quoted is None:
